@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The copy loop: one NBD export into one file or block device.  Knows
+ * NBD and a file descriptor, nothing of plans or VMs.
+ */
+#ifndef NBDLIFT_COPY_H
+#define NBDLIFT_COPY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Where the bytes come from. */
+struct copy_source {
+  const char *uri;              /* NBD URI */
+  const char *name;             /* for messages: the disk, not the socket */
+};
+
+struct copy_progress {
+  uint64_t size;                /* bytes of the disk */
+  uint64_t done;                /* bytes dealt with, holes included */
+  uint64_t read;                /* bytes that crossed NBD */
+  uint64_t written;             /* bytes written (zeroes not counted) */
+};
+
+struct copy_options {
+  unsigned connections;         /* 0: 4, or 1 without multi-conn */
+  unsigned requests;            /* in flight in all; 0: 16 */
+  uint64_t request_size;        /* bytes, 64 KiB to 32 MiB; 0: 1 MiB */
+  bool target_is_zero;          /* the target reads as zeroes: do not write
+                                   or punch zeroes */
+  /* Called from the copying thread about 5 times a second and at the
+   * end; false cancels.  May be NULL.
+   */
+  bool (*progress) (void *opaque, const struct copy_progress *progress);
+  void *opaque;
+  const char *digest_file;      /* write the block digests here (digest.h);
+                                   NULL: none */
+};
+
+enum copy_side { COPY_SIDE_NONE, COPY_SIDE_SOURCE, COPY_SIDE_TARGET };
+
+struct copy_result {
+  struct copy_progress progress;
+  enum copy_side failed_side;   /* which side an error came from */
+};
+
+/* Copy all of SOURCE to FD, which is open for writing and is the
+ * target's beginning; a regular file is given the source's size (it must
+ * not be larger), a block device must be at least that large.  TARGET is
+ * its name for messages.  fsync'ed when it returns 0.
+ *
+ * 0; or -1 with errno (EIO, ENOSPC, ECANCELED unreported, ...) and one
+ * report that names the disk, the side and the offset.  *RESULT is
+ * always set.  Runs in the calling thread; several copies can run in
+ * several threads.
+ */
+extern int copy_disk (const struct copy_source *source, int fd,
+                      const char *target,
+                      const struct copy_options *options,
+                      struct copy_result *result);
+
+#endif /* NBDLIFT_COPY_H */

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * From struct vm and a plan to Kubernetes objects: target names, PVCs
+ * and the VirtualMachine (kubevirt.io/v1).  Makes JSON; writes nothing.
+ */
+#ifndef NBDLIFT_VM_MANIFEST_H
+#define NBDLIFT_VM_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include "common/vm/vm.h"
+#include "driver/plan/plan.h"
+
+/* Everything that is settled before a VM's first byte is copied. */
+struct vm_names {
+  char *vm;                     /* metadata.name of the VirtualMachine */
+  bool renamed;                 /* differs from the source's name */
+  char **pvc;                   /* one per vm->disks */
+  char **volume;                /* "vol-0" ... one per vm->disks */
+  size_t nr_disks;
+  char **network;               /* "net-0" ..., one per vm->nics; NULL for a
+                                   NIC that is dropped */
+  size_t nr_nics;
+};
+
+/* TAKEN (names of VMs of the plan settled before) makes the target name
+ * unique.  Deterministic: the same plan gives the same names on every
+ * run.  Forklift's rules (target name: sanitised, at most 63, unique by a
+ * suffix made from the VM's id).  0, or -1 reported.
+ */
+extern int vm_names_make (const struct plan *plan, const struct plan_vm *pvm,
+                          const struct vm *vm,
+                          const string_vector *taken, struct vm_names *names);
+extern void vm_names_free (struct vm_names *names);
+
+struct vm_manifest_input {
+  const struct plan *plan;
+  const struct plan_vm *pvm;
+  const struct plan_provider *provider;
+  const struct plan_network_map *networks;
+  const struct plan_storage_map *storages;
+  const struct vm *vm;
+  const struct vm_names *names;
+  enum vm_firmware firmware;    /* what conversion found, if the source did
+                                   not say; else vm->firmware */
+  const char *osinfo;           /* libosinfo short id found by conversion
+                                   ("debian12"), or NULL */
+  bool converted;               /* went through virt-v2v */
+  bool virtio;                  /* the guest has virtio drivers: false for
+                                   Windows without them */
+};
+
+/* JSON array: one PersistentVolumeClaim per disk, then the
+ * VirtualMachine.  NULL reported.
+ */
+extern json_t *vm_manifest (const struct vm_manifest_input *in);
+
+/* Bytes that a volume of this capacity has: rounded up to 1 MiB.  0 when
+ * that overflows.
+ */
+extern uint64_t vm_volume_size (uint64_t capacity);
+
+#endif /* NBDLIFT_VM_MANIFEST_H */

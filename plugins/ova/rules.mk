@@ -1,0 +1,16 @@
+ova_SRCS += $(filter-out plugins/ova/plugin.c,$(wildcard plugins/ova/*.c))
+plugin_SRCS += plugins/ova/plugin.c
+PLUGIN_NAMES += ova
+POD_PAGES += plugins/ova/nbdkit-ova-plugin.pod
+OVA_PLUGIN := $(BUILD)/plugins/nbdkit-ova-plugin.so
+ALL += $(OVA_PLUGIN)
+
+$(BUILD)/libova.a: $(ova_SRCS:%.c=$(BUILD)/%.o)
+	rm -f $@ && $(AR) rcs $@ $^
+
+$(OVA_PLUGIN): $(BUILD)/plugins/ova/plugin.o $(BUILD)/libova.a \
+    $(BUILD)/libcommon.a plugins/plugins.syms
+	@mkdir -p $(@D)
+	$(CC) -shared $(LDFLAGS) $(PLUGIN_LDFLAGS) -Wl,--as-needed \
+	  -Wl,--version-script=plugins/plugins.syms -o $@ \
+	  $(filter %.o,$^) $(filter %.a,$^) $(LIBS)
