@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What we add to jansson.  Files are read whole (with a limit, so that a
+ * wrong path such as a disk image does not fill the memory) and written
+ * under a temporary name in the same folder, then renamed.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/include/minmax.h"
+#include "common/json/json.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+
+#define JSON_FILE_MAX (64 * MIB)
+
+int
+json_set (json_t *obj, const char *key, json_t *value)
+{
+  /* Releases VALUE itself when it fails, and fails for a NULL. */
+  if (json_object_set_new (obj, key, value) == -1) {
+    log_oom ();
+    return -1;
+  }
+  return 0;
+}
+
+int
+json_set_string (json_t *obj, const char *key, const char *s)
+{
+  CLEANUP_STRBUF struct strbuf clean = { 0 };
+  json_t *value;
+
+  if (s == NULL)
+    return 0;
+  value = json_string (s);
+  if (value == NULL) {
+    /* Not UTF-8, which JSON cannot hold: show the bytes. */
+    if (strbuf_append_printable (&clean, s, SIZE_MAX) == -1) {
+      log_oom ();
+      return -1;
+    }
+    value = json_string (clean.ptr);
+  }
+  return json_set (obj, key, value);
+}
+
+int
+json_set_u64 (json_t *obj, const char *key, uint64_t v)
+{
+  if (v > INT64_MAX) {
+    log_error ("%s: the number %llu is too large for JSON", key,
+               (unsigned long long) v);
+    errno = ERANGE;
+    return -1;
+  }
+  return json_set (obj, key, json_integer (v));
+}
+
+int
+json_set_bool (json_t *obj, const char *key, int v)
+{
+  return json_set (obj, key, json_boolean (v));
+}
+
+const char *
+json_get_string (const json_t *obj, const char *key, const char *fallback)
+{
+  const json_t *v = json_object_get (obj, key);
+
+  return json_is_string (v) ? json_string_value (v) : fallback;
+}
+
+uint64_t
+json_get_u64 (const json_t *obj, const char *key, uint64_t fallback)
+{
+  const json_t *v = json_object_get (obj, key);
+
+  if (!json_is_integer (v) || json_integer_value (v) < 0)
+    return fallback;
+  return json_integer_value (v);
+}
+
+int
+json_get_bool (const json_t *obj, const char *key, int fallback)
+{
+  const json_t *v = json_object_get (obj, key);
+
+  return json_is_boolean (v) ? json_is_true (v) : fallback;
+}
+
+/* The whole of FP.  -1 with errno, not reported; EFBIG if too large. */
+static int
+read_stream (FILE *fp, struct strbuf *b)
+{
+  char buf[65536];
+  size_t n;
+
+  while ((n = fread (buf, 1, sizeof buf, fp)) > 0) {
+    if (b->len + n > JSON_FILE_MAX) {
+      errno = EFBIG;
+      return -1;
+    }
+    if (strbuf_append_bytes (b, buf, n) == -1)
+      return -1;
+  }
+  return ferror (fp) ? -1 : 0;
+}
+
+json_t *
+json_read_file (const char *path, int required)
+{
+  CLEANUP_FCLOSE FILE *fp = fopen (path, "re");
+  CLEANUP_STRBUF struct strbuf text = { 0 };
+  json_error_t error;
+  json_t *j;
+
+  if (fp == NULL) {
+    if (errno != ENOENT || required)
+      log_error ("%s: %m", printable (path));
+    return NULL;
+  }
+  if (read_stream (fp, &text) == -1) {
+    if (errno == EFBIG)
+      log_error ("%s: is larger than %s, the most that is read as JSON",
+                 printable (path), human_size (JSON_FILE_MAX));
+    else
+      log_error ("%s: %m", printable (path));
+    return NULL;
+  }
+
+  j = json_loadb (text.ptr ? text.ptr : "", text.len,
+                  JSON_REJECT_DUPLICATES, &error);
+  if (j == NULL) {
+    log_error ("%s:%d:%d: is not valid JSON: %s", printable (path),
+               error.line, error.column, printable (error.text));
+    errno = EINVAL;
+  }
+  return j;
+}
+
+/* fsync the folder of PATH, so that the rename is on the disk. */
+static int
+sync_folder (const char *path)
+{
+  CLEANUP_FREE char *folder = strdup (path);
+  CLEANUP_CLOSE int fd = -1;
+  char *slash;
+
+  if (folder == NULL)
+    return -1;
+  slash = strrchr (folder, '/');
+  if (slash == folder)
+    slash[1] = '\0';
+  else if (slash)
+    *slash = '\0';
+  fd = open (slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd == -1)
+    return -1;
+  return fsync (fd);
+}
+
+/* Fill TMP and make sure it is on the disk. */
+static int
+write_stream (const json_t *j, const char *tmp)
+{
+  FILE *fp = fopen (tmp, "we");
+  int err = 0;
+
+  if (fp == NULL)
+    return -1;
+  errno = EIO;
+  if (json_dumpf (j, fp, JSON_INDENT (2) | JSON_ENCODE_ANY) == -1 ||
+      fputc ('\n', fp) == EOF ||
+      fflush (fp) == EOF || fsync (fileno (fp)) == -1)
+    err = errno;
+  if (fclose (fp) == EOF && err == 0)
+    err = errno;
+  errno = err;
+  return err ? -1 : 0;
+}
+
+int
+json_write_file (const json_t *j, const char *path)
+{
+  CLEANUP_FREE char *tmp = NULL;
+  int err;
+
+  if (asprintf (&tmp, "%s.tmp", path) == -1) {
+    tmp = NULL;
+    log_oom ();
+    return -1;
+  }
+  if (write_stream (j, tmp) == -1 || rename (tmp, path) == -1) {
+    err = errno;
+    unlink (tmp);
+    errno = err;
+    log_error ("%s: cannot be written: %m", printable (path));
+    return -1;
+  }
+  if (sync_folder (path) == -1) {
+    log_error ("%s: cannot be flushed to the disk: %m", printable (path));
+    return -1;
+  }
+  return 0;
+}
