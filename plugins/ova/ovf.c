@@ -226,7 +226,7 @@ read_disk (struct ovf_reader *r, xmlNodePtr node)
 {
   CLEANUP_FREE char *id = ovf_required_attribute (r, node, "diskId");
   CLEANUP_FREE char *file_ref = NULL, *capacity = NULL, *units = NULL;
-  CLEANUP_FREE char *parent_ref = NULL, *populated = NULL, *uuid = NULL;
+  CLEANUP_FREE char *parent_ref = NULL, *populated = NULL;
   struct ovf_disk disk = { .file = OVF_NO_FILE, .line = xml_line (node) };
   size_t i;
 
@@ -265,15 +265,17 @@ read_disk (struct ovf_reader *r, xmlNodePtr node)
   populated = xml_attribute (node, NULL, "populatedSize");
   if (populated)
     (void) parse_u64 (populated, &disk.populated);
-  uuid = lower_uuid (xml_attribute (node, VBOX_NS, "uuid"));
 
   disk.id = id;
-  disk.uuid = uuid;
+  disk.format = xml_attribute (node, NULL, "format");
+  disk.uuid = lower_uuid (xml_attribute (node, VBOX_NS, "uuid"));
   if (ovf_disk_vector_append (&r->ovf->disks, disk) == -1) {
+    free (disk.format);
+    free (disk.uuid);
     log_oom ();
     return -1;
   }
-  id = uuid = NULL;
+  id = NULL;
   return 0;
 }
 
@@ -572,6 +574,7 @@ ovf_free (struct ovf *ovf)
   ovf_file_vector_reset (&ovf->files);
   for (i = 0; i < ovf->disks.len; i++) {
     free (ovf->disks.ptr[i].id);
+    free (ovf->disks.ptr[i].format);
     free (ovf->disks.ptr[i].uuid);
   }
   ovf_disk_vector_reset (&ovf->disks);

@@ -46,6 +46,7 @@ DEFINE_VECTOR_TYPE (ovf_file_vector, struct ovf_file);
  */
 struct ovf_disk {
   char *id;                     /* diskId; unique */
+  char *format;                 /* URI, or NULL */
   char *uuid;                   /* vbox:uuid, lower case, or NULL */
   size_t file;                  /* index into files, or OVF_NO_FILE: a
                                    new empty disk */
