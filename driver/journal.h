@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What has been done for one VM, on stable storage: a JSON file in the
+ * state folder that is replaced (fsync, rename) at every change, so that
+ * a run started again after any kind of end goes on where the last one
+ * was.
+ */
+#ifndef NBDLIFT_JOURNAL_H
+#define NBDLIFT_JOURNAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "common/vm/vm.h"
+
+enum journal_disk_state {
+  JOURNAL_DISK_NEW,             /* nothing is known to be on the target */
+  JOURNAL_DISK_CREATED,         /* being filled: what is there is partial */
+  JOURNAL_DISK_COPIED,          /* complete and flushed, not yet converted */
+  JOURNAL_DISK_FINISHED,        /* has its final name */
+};
+
+struct journal;
+
+/* Open the journal of VM, or begin one (nothing is written yet).  FOLDER
+ * is of this plan and exists; TARGET is the VM's target name and names
+ * the file FOLDER/TARGET.json.  NULL with errno and a report: EINVAL if
+ * the file is not a journal of this VM, or is of a newer version.
+ */
+extern struct journal *journal_open (const char *folder, const char *target,
+                                     const struct vm *vm);
+extern void journal_close (struct journal *j);
+
+/* Compare what the journal knows of each disk with VM: id, capacity,
+ * place and data on the source.  0, or -1 with errno ESTALE and a report
+ * that says what has changed.  Disks that are JOURNAL_DISK_NEW are not
+ * compared.
+ */
+extern int journal_check_source (const struct journal *j,
+                                 const struct vm *vm);
+
+/* All the functions below can be called from several threads.  Those
+ * that write return 0 once the change is on stable storage, or -1
+ * reported.
+ */
+
+extern enum journal_disk_state
+journal_disk_state (const struct journal *j, size_t disk);
+
+/* To JOURNAL_DISK_CREATED, with the disk's identity. */
+extern int journal_disk_created (struct journal *j, size_t disk,
+                                 const struct vm_disk *d);
+/* To JOURNAL_DISK_COPIED: DIGEST is the root of the digest tree of what
+ * was read, hex; NULL for a blank disk.
+ */
+extern int journal_disk_copied (struct journal *j, size_t disk,
+                                const char *digest);
+/* To JOURNAL_DISK_FINISHED.  CONVERTED: the digest file describes the
+ * volume after a conversion.
+ */
+extern int journal_disk_finished (struct journal *j, size_t disk,
+                                  const char *volume,
+                                  const char *digest_file,
+                                  const char *digest, bool converted);
+
+/* Text that journal_disk_copied or _finished recorded, malloc'ed, or
+ * NULL: "digest", "volume", "digestFile", "volumeDigest".
+ */
+extern char *journal_disk_text (const struct journal *j, size_t disk,
+                                const char *key);
+extern bool journal_disk_converted (const struct journal *j, size_t disk);
+
+/* Back to JOURNAL_DISK_NEW: that disk, or all with the conversion and the
+ * manifest.
+ */
+extern int journal_forget_disk (struct journal *j, size_t disk);
+extern int journal_forget_all (struct journal *j);
+
+/* The source's own checksums were right. */
+extern bool journal_verified (const struct journal *j);
+extern int journal_set_verified (struct journal *j);
+
+/* Conversion: NULL while it is pending; else what was found (osinfo,
+ * osName, firmware, virtio, warnings), a new reference.
+ */
+extern json_t *journal_conversion (const struct journal *j);
+/* RESULT is taken, also on failure. */
+extern int journal_set_converted (struct journal *j, json_t *result);
+
+/* Where the manifest is (malloc'ed), or NULL while it is not written. */
+extern char *journal_published (const struct journal *j);
+extern int journal_set_published (struct journal *j, const char *where);
+
+#endif /* NBDLIFT_JOURNAL_H */

@@ -1,0 +1,573 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The checks of a plan against its source.  All VMs of the plan are
+ * described even if few are chosen: the names of later ones depend on
+ * the earlier ones, and must be the same on every run.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/driver_log.h"
+#include "driver/preflight.h"
+
+/* What the functions below share. */
+struct look {
+  const struct session *s;
+  const struct preflight_options *options;
+  problem_vector *problems;
+  char object[640];             /* "Plan mig/plan1" */
+};
+
+static void
+preflight_vm_free (struct preflight_vm *p)
+{
+  if (p == NULL)
+    return;
+  vm_free (&p->vm);
+  vm_names_free (&p->names);
+  free (p);
+}
+
+void
+preflight_free (preflight_vm_vector *vms)
+{
+  size_t i;
+
+  for (i = 0; i < vms->len; i++)
+    preflight_vm_free (vms->ptr[i]);
+  preflight_vm_vector_reset (vms);
+}
+
+static int
+add (const struct look *look, enum problem_category category,
+     const char *type, const struct plan_where *where, const char *path,
+     const char *suggestion, const char *message)
+{
+  return problem_add (look->problems, category, type, where, look->object,
+                      path, suggestion, "%s", message);
+}
+
+/* A problem of one VM; FMT's text follows the VM's name. */
+static int
+add_vm (const struct look *look, const struct preflight_vm *p,
+        enum problem_category category, const char *type,
+        const char *suggestion, const char *fmt, ...)
+  __attribute__ ((format (printf, 6, 7)));
+
+static int
+add_vm (const struct look *look, const struct preflight_vm *p,
+        enum problem_category category, const char *type,
+        const char *suggestion, const char *fmt, ...)
+{
+  CLEANUP_FREE char *text = NULL, *message = NULL;
+  char path[64];
+  va_list args;
+  int n;
+
+  va_start (args, fmt);
+  n = vasprintf (&text, fmt, args);
+  va_end (args);
+  if (n == -1)
+    text = NULL;
+  if (text == NULL ||
+      asprintf (&message, "VM %s: %s", printable (p->vm.name), text) == -1) {
+    message = NULL;
+    log_oom ();
+    return -1;
+  }
+  snprintf (path, sizeof path, "spec.vms[%zu]", p->index);
+  return add (look, category, type, &p->pvm->ref.where, path, suggestion,
+              message);
+}
+
+/* What the plan asks for and this version does not do yet. */
+static enum problem_category
+unsupported (const struct look *look)
+{
+  return look->options->for_run ? PROBLEM_CRITICAL : PROBLEM_WARN;
+}
+
+static int
+check_plan (const struct look *look)
+{
+  const struct plan *plan = look->s->plan;
+  const struct source_ops *ops = look->s->ops;
+  const struct plan_where *where = &plan->meta.where;
+
+  if (plan->archived &&
+      add (look, unsupported (look), "Archived", where, "spec.archived",
+           "set it to false", "an archived plan is never run") == -1)
+    return -1;
+  if (plan->warm && ops->snapshot_create == NULL &&
+      add (look, PROBLEM_CRITICAL, "WarmMigrationNotReady", where,
+           "spec.warm", "set it to false",
+           "this source cannot be migrated warm: it has no snapshots") == -1)
+    return -1;
+  if ((plan->pvc_name_template || plan->volume_name_template ||
+       plan->network_name_template) &&
+      add (look, unsupported (look), "NotSupported", where, "spec",
+           "remove the template; names are then made from plan and VM",
+           "name templates are not supported yet") == -1)
+    return -1;
+  if (plan->transfer_network.name &&
+      add (look, PROBLEM_ADVISORY, "NotSupported", where,
+           "spec.transferNetwork", NULL,
+           "has no effect when the target is a folder: data takes the "
+           "network of this machine") == -1)
+    return -1;
+  if (plan->preserve_cluster_cpu_model &&
+      strcmp (ops->type, "ovirt") != 0 &&
+      add (look, PROBLEM_ADVISORY, "NotSupported", where,
+           "spec.preserveClusterCpuModel", NULL,
+           "has an effect for sources of type ovirt only") == -1)
+    return -1;
+  return 0;
+}
+
+/* The features of one entry of spec.vms. */
+static int
+check_entry (const struct look *look, const struct preflight_vm *p)
+{
+  const struct plan_vm *pvm = p->pvm;
+  size_t i;
+
+  if (pvm->hooks.len > 0 &&
+      add_vm (look, p, unsupported (look), "NotSupported",
+              "remove the hooks of this VM and run them by hand",
+              "hooks are not run yet") == -1)
+    return -1;
+  if ((pvm->pvc_name_template || pvm->volume_name_template ||
+       pvm->network_name_template) &&
+      add_vm (look, p, unsupported (look), "NotSupported",
+              "remove the template; names are then made from plan and VM",
+              "name templates are not supported yet") == -1)
+    return -1;
+  if (pvm->luks.name &&
+      add_vm (look, p, unsupported (look), "NotSupported",
+              "decrypt the guest's disks first, or set skipGuestConversion "
+              "in the plan", "LUKS keys are not supported yet") == -1)
+    return -1;
+  if (!look->s->plan->preserve_static_ips)
+    return 0;
+  for (i = 0; i < p->vm.nics.len; i++)
+    if (p->vm.nics.ptr[i].ips.len > 0)
+      return add_vm (look, p, unsupported (look), "NotSupported",
+                     "set preserveStaticIPs to false",
+                     "static IP addresses cannot be preserved yet");
+  return add_vm (look, p, PROBLEM_WARN, "VMMissingGuestIPs", NULL,
+                 "the source does not say which addresses the guest has: "
+                 "preserveStaticIPs has no effect");
+}
+
+static int
+check_nics (const struct look *look, const struct preflight_vm *p)
+{
+  const struct plan_network_map *map = look->s->networks;
+  size_t i, nr_pod = 0;
+
+  for (i = 0; map && i < p->vm.nics.len; i++) {
+    const struct vm_nic *nic = &p->vm.nics.ptr[i];
+    const struct network_map_row *row =
+      plan_map_network (map, nic->network.id, nic->network.name);
+
+    if (row && row->kind == NETWORK_POD)
+      nr_pod++;
+    if (row == NULL &&
+        add_vm (look, p, PROBLEM_CRITICAL, "VMNetworksNotMapped",
+                "add a row for this network, with destination type "
+                "'ignored' if the NIC is to be dropped",
+                "NIC %zu is on network '%s' (id %s), which NetworkMap %s "
+                "does not map", i + 1, printable (nic->network.name),
+                printable (nic->network.id),
+                printable (map->meta.name)) == -1)
+      return -1;
+  }
+  if (nr_pod > 1 &&
+      add_vm (look, p, PROBLEM_CRITICAL, "VMMultiplePodNetworkMappings",
+              "map the others to networks of type multus, or ignore them",
+              "%zu NICs are mapped to the pod network, where one is "
+              "possible", nr_pod) == -1)
+    return -1;
+  return 0;
+}
+
+static int
+check_disks (const struct look *look, const struct preflight_vm *p)
+{
+  const struct plan_storage_map *map = look->s->storages;
+  size_t i;
+
+  if (p->vm.disks.len == 0 &&
+      add_vm (look, p, PROBLEM_WARN, "VMHasNoDisks", NULL,
+              "has no disk: only its VirtualMachine is made") == -1)
+    return -1;
+  for (i = 0; i < p->vm.disks.len; i++) {
+    const struct vm_disk *d = &p->vm.disks.ptr[i];
+
+    if (d->lun &&
+        add_vm (look, p, unsupported (look), "NotSupported",
+                "detach it, and attach it to the new VM by hand",
+                "disk %s is a direct LUN, which cannot be passed on yet",
+                printable (d->name)) == -1)
+      return -1;
+    if (d->shared &&
+        add_vm (look, p, look->s->plan->migrate_shared_disks ?
+                PROBLEM_WARN : unsupported (look), "SharedDisks",
+                "migrate the VMs that share it by one plan, and remove the "
+                "copies that are too many",
+                "disk %s is shared with other VMs and is copied for each of "
+                "them", printable (d->name)) == -1)
+      return -1;
+    if (vm_volume_size (d->capacity) == 0 &&
+        add_vm (look, p, PROBLEM_CRITICAL, "InvalidDiskSizes", NULL,
+                "disk %s has an impossible capacity of %" PRIu64 " bytes",
+                printable (d->name), d->capacity) == -1)
+      return -1;
+    if (map && plan_map_storage (map, d->storage.id, d->storage.name,
+                                 look->s->provider->meta.name) == NULL &&
+        add_vm (look, p, PROBLEM_CRITICAL, "VMStorageNotMapped",
+                "add a row for this storage",
+                "disk %s is on storage '%s' (id %s), which StorageMap %s "
+                "does not map", printable (d->name),
+                printable (d->storage.name), printable (d->storage.id),
+                printable (map->meta.name)) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+static int
+check_concerns (const struct look *look, const struct preflight_vm *p)
+{
+  size_t i;
+
+  for (i = 0; i < p->vm.concerns.len; i++) {
+    const struct vm_concern *c = &p->vm.concerns.ptr[i];
+    enum problem_category category = PROBLEM_ADVISORY;
+
+    if (strcmp (c->category, "Critical") == 0)
+      category = PROBLEM_CRITICAL;
+    else if (strcmp (c->category, "Warning") == 0)
+      category = PROBLEM_WARN;
+    if (add_vm (look, p, category, c->id, NULL, "%s: %s",
+                c->label ? c->label : c->id,
+                c->assessment ? c->assessment : "") == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* The VM's names against the names of those before it. */
+static int
+check_names (const struct look *look, const struct preflight_vm *p,
+             const string_vector *pvcs)
+{
+  size_t i, j;
+
+  if (p->names.renamed && p->pvm->target_name == NULL &&
+      add_vm (look, p, PROBLEM_WARN, "TargetNameNotValid",
+              "set targetName to choose the name yourself",
+              "will be called %s, since its own name is no DNS-1123 name "
+              "or is taken", p->names.vm) == -1)
+    return -1;
+  for (i = 0; i < p->names.nr_disks; i++)
+    for (j = 0; j < pvcs->len; j++)
+      if (strcmp (p->names.pvc[i], pvcs->ptr[j]) == 0 &&
+          add_vm (look, p, PROBLEM_CRITICAL, "DuplicatePVC",
+                  "give the VMs other target names",
+                  "the volume of disk %zu would be called %s, as that of "
+                  "another VM of the plan", i, pvcs->ptr[j]) == -1)
+        return -1;
+  return 0;
+}
+
+static int
+check_vm (const struct look *look, const struct preflight_vm *p)
+{
+  if (check_entry (look, p) == -1 || check_nics (look, p) == -1 ||
+      check_disks (look, p) == -1)
+    return -1;
+  return check_concerns (look, p);
+}
+
+/* Describe entry INDEX of the plan.  1 found; 0 not, *PROBLEM tells the
+ * type of problem and *MESSAGE (malloc'ed) what is wrong; -1 the source
+ * failed, reported.
+ */
+static int
+find_vm (const struct look *look, struct preflight_vm *p,
+         const char **problem, char **message)
+{
+  const struct plan_ref *ref = &p->pvm->ref;
+  const struct source_ref source_ref = {
+    .id = ref->id, .name = ref->name,
+    .namespace_ = ref->namespace_, .type = ref->type,
+  };
+  struct log_scope scope = { .hold = true };
+  int r;
+
+  log_scope_enter (&scope);
+  r = look->s->ops->describe (look->s->source, &source_ref, &p->vm);
+  if (r == -1 && (errno == ENOENT || errno == EEXIST || errno == EINVAL)) {
+    *problem = errno == ENOENT ? "VMNotFound" :
+      errno == EEXIST ? "DuplicateVM" : "VMRefNotValid";
+    *message = log_scope_take (&scope);
+    r = 0;
+  }
+  else if (r == 0)
+    r = 1;
+  log_scope_leave (&scope);
+  return r;
+}
+
+static bool
+same (const char *a, const char *b)
+{
+  return a && b && strcmp (a, b) == 0;
+}
+
+/* True if people can mean P by NAME. */
+static bool
+fits (const struct preflight_vm *p, const char *name)
+{
+  return same (p->vm.name, name) || same (p->vm.id, name) ||
+    same (p->vm.path, name) || same (p->names.vm, name);
+}
+
+static bool
+is_cancelled (const struct look *look, const struct preflight_vm *p)
+{
+  const struct plan_migration *m = look->s->migration;
+  size_t i;
+
+  for (i = 0; m && i < m->cancel.len; i++)
+    if (m->cancel.ptr[i].id ? same (m->cancel.ptr[i].id, p->vm.id) :
+        same (m->cancel.ptr[i].name, p->vm.name))
+      return true;
+  return false;
+}
+
+/* Each name of ONLY must fit exactly one VM of ALL. */
+static int
+check_only (const string_vector *only, const preflight_vm_vector *all)
+{
+  size_t i, j, n;
+
+  for (i = 0; only && i < only->len; i++) {
+    n = 0;
+    for (j = 0; j < all->len; j++)
+      n += fits (all->ptr[j], only->ptr[i]);
+    if (n == 1)
+      continue;
+    if (n == 0)
+      log_error ("--vm=%s: the plan has no such VM",
+                 printable (only->ptr[i]));
+    else
+      log_error ("--vm=%s: %zu VMs of the plan fit; name one by its id",
+                 printable (only->ptr[i]), n);
+    errno = EINVAL;
+    return -1;
+  }
+  return 0;
+}
+
+static bool
+is_chosen (const string_vector *only, const struct preflight_vm *p)
+{
+  size_t i;
+
+  for (i = 0; only && i < only->len; i++)
+    if (fits (p, only->ptr[i]))
+      return true;
+  return only == NULL || only->len == 0;
+}
+
+/* A VM that cannot be found stops the run, unless other VMs were chosen
+ * than the entry names.
+ */
+static enum problem_category
+missing (const struct look *look, const struct plan_ref *ref)
+{
+  const string_vector *only = look->options->only;
+  size_t i;
+
+  for (i = 0; only && i < only->len; i++)
+    if (same (only->ptr[i], ref->id) || same (only->ptr[i], ref->name))
+      return PROBLEM_CRITICAL;
+  return only && only->len > 0 ? PROBLEM_WARN : PROBLEM_CRITICAL;
+}
+
+/* Describe all VMs and settle their names; those that cannot be found
+ * are problems of the plan.  *ALL gets the others.
+ */
+static int
+find_all (const struct look *look, preflight_vm_vector *all)
+{
+  CLEANUP_STRING_VECTOR string_vector taken = EMPTY_VECTOR;
+  const struct plan *plan = look->s->plan;
+  size_t i, j;
+  int r;
+
+  for (i = 0; i < plan->vms.len; i++) {
+    CLEANUP_FREE char *message = NULL;
+    const char *type = NULL;
+    struct preflight_vm *p = calloc (1, sizeof *p);
+    char path[64];
+
+    if (p == NULL) {
+      log_oom ();
+      return -1;
+    }
+    p->pvm = &plan->vms.ptr[i];
+    p->index = i;
+    vm_init (&p->vm);
+    snprintf (path, sizeof path, "spec.vms[%zu]", i);
+    r = find_vm (look, p, &type, &message);
+    for (j = 0; r == 1 && j < all->len; j++)
+      if (same (all->ptr[j]->vm.id, p->vm.id)) {
+        type = "DuplicateVM";
+        if (asprintf (&message, "VM %s (id %s) is in the plan twice",
+                      printable (p->vm.name), printable (p->vm.id)) == -1)
+          message = NULL;
+        r = 0;
+      }
+    if (r == 1 &&
+        (vm_names_make (plan, p->pvm, &p->vm, &taken, &p->names) == -1 ||
+         string_vector_append_dup (&taken, p->names.vm) == -1 ||
+         preflight_vm_vector_append (all, p) == -1))
+      r = -1;
+    if (r == 0)
+      r = add (look, missing (look, &p->pvm->ref), type,
+               &p->pvm->ref.where, path,
+               strcmp (type, "VMNotFound") == 0 ?
+               "'nbdlift inventory FILE PROVIDER vms' lists the VMs" : NULL,
+               message ? message : "cannot be found on the source");
+    if (r != 1)
+      preflight_vm_free (p);
+    if (r == -1)
+      return -1;
+  }
+  return 0;
+}
+
+static bool
+on_path (const char *program)
+{
+  const char *path = getenv ("PATH");
+
+  while (path && *path) {
+    const size_t n = strcspn (path, ":");
+    CLEANUP_FREE char *file = NULL;
+
+    if (asprintf (&file, "%.*s/%s", (int) n, path, program) == -1) {
+      file = NULL;
+      return true;
+    }
+    if (access (file, X_OK) == 0)
+      return true;
+    path += n + (path[n] == ':');
+  }
+  return false;
+}
+
+/* Programs that a run will need. */
+static int
+check_programs (const struct look *look)
+{
+  static const struct {
+    const char *program, *suggestion;
+    bool conversion;
+  } programs[] = {
+    { "nbdkit", "install the package nbdkit", false },
+    { "qemu-img", "install the package qemu-utils", true },
+    { "virt-v2v-in-place", "install the package virt-v2v, or set "
+      "skipGuestConversion in the plan", true },
+  };
+  const bool converts =
+    look->s->ops->converts && !look->s->plan->skip_guest_conversion;
+  CLEANUP_FREE char *message = NULL;
+  size_t i;
+
+  for (i = 0; i < sizeof programs / sizeof programs[0]; i++) {
+    if ((programs[i].conversion && !converts) ||
+        on_path (programs[i].program))
+      continue;
+    free (message);
+    message = NULL;
+    if (asprintf (&message, "the program %s, which this plan needs, is not "
+                  "installed here", programs[i].program) == -1) {
+      message = NULL;
+      log_oom ();
+      return -1;
+    }
+    if (add (look, unsupported (look), "ProgramMissing",
+             &look->s->plan->meta.where, NULL, programs[i].suggestion,
+             message) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* Move the chosen VMs of ALL to VMS and look at each. */
+static int
+choose (const struct look *look, preflight_vm_vector *all,
+        preflight_vm_vector *vms)
+{
+  CLEANUP_STRING_VECTOR string_vector pvcs = EMPTY_VECTOR;
+  size_t i, j;
+
+  for (i = 0; i < all->len; i++) {
+    struct preflight_vm *p = all->ptr[i];
+
+    if (check_names (look, p, &pvcs) == -1)
+      return -1;
+    for (j = 0; j < p->names.nr_disks; j++)
+      if (string_vector_append_dup (&pvcs, p->names.pvc[j]) == -1) {
+        log_oom ();
+        return -1;
+      }
+    if (!is_chosen (look->options->only, p))
+      continue;
+    if (is_cancelled (look, p)) {
+      if (add_vm (look, p, PROBLEM_ADVISORY, "Canceled",
+                  "remove it from spec.cancel to migrate it",
+                  "is not migrated: the Migration cancels it") == -1)
+        return -1;
+      continue;
+    }
+    if (check_vm (look, p) == -1)
+      return -1;
+    if (preflight_vm_vector_append (vms, p) == -1) {
+      log_oom ();
+      return -1;
+    }
+    all->ptr[i] = NULL;
+  }
+  return 0;
+}
+
+int
+preflight (const struct session *s, const struct preflight_options *options,
+           problem_vector *problems, preflight_vm_vector *vms)
+{
+  CLEANUP_PREFLIGHT preflight_vm_vector all = EMPTY_VECTOR;
+  struct look look = { .s = s, .options = options, .problems = problems };
+  const struct object_meta *meta = &s->plan->meta;
+
+  snprintf (look.object, sizeof look.object, "Plan %s%s%s",
+            meta->namespace_ ? meta->namespace_ : "",
+            meta->namespace_ ? "/" : "", meta->name ? meta->name : "?");
+
+  if (check_plan (&look) == -1 || check_programs (&look) == -1 ||
+      find_all (&look, &all) == -1 ||
+      check_only (options->only, &all) == -1)
+    return -1;
+  return choose (&look, &all, vms);
+}
