@@ -1,3 +1,2 @@
 common_SRCS += $(wildcard common/*.c common/*/*.c)
 $(BUILD)/libcommon.a: $(common_SRCS:%.c=$(BUILD)/%.o)
-	rm -f $@ && $(AR) rcs $@ $^

@@ -4,7 +4,6 @@ POD_PAGES += driver/nbdlift.pod driver/plan/nbdlift-plan.pod
 ALL += $(BUILD)/nbdlift
 
 $(BUILD)/libdriver.a: $(driver_SRCS:%.c=$(BUILD)/%.o)
-	rm -f $@ && $(AR) rcs $@ $^
 
 $(BUILD)/nbdlift: $(BUILD)/driver/main.o $(BUILD)/libdriver.a \
     $(BUILD)/libova.a $(BUILD)/libcommon.a

@@ -1,4 +1,3 @@
-# Each plugin is plugins/NAME/plugin.c plus the archives it names.
-plugin_SRCS :=
-PLUGIN_NAMES :=
-PLUGIN_DIR := $(shell pkg-config --variable=plugindir nbdkit 2>/dev/null)
+# Each plugin is plugins/NAME/plugin.c plus the archives it names; its
+# rules.mk adds it to these lists.
+PLUGINS :=

@@ -1,13 +1,97 @@
 # C unit tests: tests/unit/test-*.c, one program each, with cmocka.
 UNIT_TESTS += $(basename $(wildcard tests/unit/test-*.c))
 UNIT_BINS := $(UNIT_TESTS:%=$(BUILD)/%)
-$(UNIT_BINS): %: %.o $(BUILD)/libdriver.a $(BUILD)/libova.a \
-    $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ -lcmocka $(LIBS)
+$(UNIT_BINS): %: %.o $(ARCHIVES)
+	$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $(filter %.o %.a,$^) -lcmocka \
+	  $(LIBS)
 
 # Fuzzers: tests/fuzz/fuzz-*.c with LLVMFuzzerTestOneInput.
 FUZZERS += $(basename $(wildcard tests/fuzz/fuzz-*.c))
 FUZZ_BINS := $(FUZZERS:%=$(BUILD)/%)
-$(FUZZ_BINS): %: %.o $(BUILD)/libdriver.a $(BUILD)/libova.a \
-    $(BUILD)/libcommon.a
-	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+$(FUZZ_BINS): %: %.o $(ARCHIVES)
+	$(CC) $(LDFLAGS) -fsanitize=fuzzer -o $@ $(filter %.o %.a,$^) $(LIBS)
+
+# Shell tests; those that boot or convert a guest say "# slow".  They go
+# first: they take longest.
+SHELL_TESTS += $(wildcard tests/test-*.sh)
+SLOW_TESTS := $(if $(SHELL_TESTS),\
+  $(shell grep -l '^\# slow$$' $(SHELL_TESTS)))
+QUICK_TESTS := $(filter-out $(SLOW_TESTS),$(SHELL_TESTS))
+
+# The guests that slow tests and the demo use, made once.
+GUESTS := $(patsubst %,$(BUILD)/guests/%.raw,bios uefi windows)
+MAKE_GUEST := tests/tools/make-guest.sh
+$(BUILD)/guests/bios.raw: $(MAKE_GUEST)
+	@mkdir -p $(@D)
+	$(MAKE_GUEST) --firmware bios $@
+$(BUILD)/guests/uefi.raw: $(MAKE_GUEST)
+	@mkdir -p $(@D)
+	$(MAKE_GUEST) --firmware uefi --data $(@D)/data.raw $@
+$(BUILD)/guests/windows.raw: tests/tools/make-phony-windows.sh
+	@mkdir -p $(@D)
+	tests/tools/make-phony-windows.sh --virtio $(@D)/virtio-win $@
+
+RUN_TESTS = BUILD=$(BUILD) SAN=$(SAN) TESTS='$(TESTS)' tests/run
+
+.PHONY: check check-now check-quick
+check: ## run all tests; TESTS='PATTERN ...' selects
+	.ci/deps build run test guest
+	$(MAKE) check-now
+# Without TESTS the guests are made here, before the time limits begin.
+check-now: all $(UNIT_BINS) $(if $(TESTS),,$(GUESTS))
+	$(RUN_TESTS) $(SLOW_TESTS) $(QUICK_TESTS) $(UNIT_BINS)
+check-quick: all $(UNIT_BINS)
+	$(RUN_TESTS) --no-slow $(QUICK_TESTS) $(UNIT_BINS)
+
+.PHONY: check-asan
+check-asan: ## run the quick tests with AddressSanitizer
+	.ci/deps build run test
+	$(MAKE) BUILD=$(BUILD)-address SAN=address check-quick
+
+.PHONY: check-ubsan
+check-ubsan: ## run the quick tests with UndefinedBehaviorSanitizer
+	.ci/deps build run test
+	$(MAKE) BUILD=$(BUILD)-undefined SAN=undefined check-quick
+
+.PHONY: check-valgrind
+check-valgrind: ## run the quick tests with valgrind
+	.ci/deps build run test valgrind
+	$(MAKE) BUILD=$(BUILD)-valgrind SAN=valgrind check-quick
+
+.PHONY: coverage coverage-now
+coverage: ## run the quick tests and print what they cover
+	.ci/deps build run test coverage
+	$(MAKE) BUILD=$(BUILD)-coverage SAN=coverage coverage-now
+coverage-now: check-quick
+	gcovr --root . --object-directory $(BUILD) --exclude tests/ \
+	  --sort-percentage --print-summary
+
+# FUZZ_SECONDS for each fuzzer; new inputs go to the build folder, what
+# fails to $(BUILD)/NAME-crash-*.
+FUZZ_SECONDS ?= 60
+.PHONY: fuzz fuzz-now
+fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
+	.ci/deps build fuzz
+	$(MAKE) BUILD=$(BUILD)-fuzz SAN=fuzzer fuzz-now
+fuzz-now: $(FUZZ_BINS)
+	tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ_BINS)
+
+# Lint: one stamp per C file, so that only what changed is looked at
+# again.
+LINT_SRCS := $(sort $(SOURCES))
+LINT_HDRS := $(wildcard common/*.h common/*/*.h plugins/*/*.h driver/*.h \
+  driver/*/*.h)
+TIDY_STAMPS = $(SOURCES:%.c=$(BUILD)/%.tidy)
+$(BUILD)/%.tidy: %.c .clang-tidy $(LINT_HDRS)
+	@mkdir -p $(@D)
+	clang-tidy --quiet --warnings-as-errors='*' $< -- \
+	  $(CPPFLAGS) -std=gnu11 2>$@.err || { cat $@.err >&2; false; }
+	@rm $@.err
+	@touch $@
+
+.PHONY: lint lint-now
+lint: ## clang-tidy, cppcheck, shellcheck, codespell, podchecker
+	.ci/deps build test lint
+	$(MAKE) BUILD=$(BUILD)-lint lint-now
+lint-now: $(TIDY_STAMPS)
+	BUILD=$(BUILD) .ci/lint $(SOURCES)

@@ -1,12 +1,11 @@
 ova_SRCS += $(filter-out plugins/ova/plugin.c,$(wildcard plugins/ova/*.c))
 plugin_SRCS += plugins/ova/plugin.c
-PLUGIN_NAMES += ova
 POD_PAGES += plugins/ova/nbdkit-ova-plugin.pod
 OVA_PLUGIN := $(BUILD)/plugins/nbdkit-ova-plugin.so
+PLUGINS += $(OVA_PLUGIN)
 ALL += $(OVA_PLUGIN)
 
 $(BUILD)/libova.a: $(ova_SRCS:%.c=$(BUILD)/%.o)
-	rm -f $@ && $(AR) rcs $@ $^
 
 $(OVA_PLUGIN): $(BUILD)/plugins/ova/plugin.o $(BUILD)/libova.a \
     $(BUILD)/libcommon.a plugins/plugins.syms
