@@ -16,6 +16,11 @@
 #include "plugins/ova/ovf.h"
 #include "plugins/ova/package.h"
 
+/* Longer names of VMs and files are not used in export names, which NBD
+ * limits to 4096 bytes; the id stands in.
+ */
+#define OVA_NAME_MAX 1024
+
 /* One descriptor of the set, parsed. */
 struct ova_package {
   const struct package *package;
@@ -50,8 +55,9 @@ extern struct ova *ova_open (const char *path,
 extern void ova_close (struct ova *ova);
 
 /* The VM with this ID (unless NULL), or else with this NAME, which may
- * also be its path.  NULL with errno ENOENT, or EEXIST when several fit,
- * and a report that lists the candidates.
+ * also be its path (that wins) or id; with neither, the only VM.  NULL
+ * with errno ENOENT, or EEXIST when several fit, and a report that lists
+ * the candidates.
  */
 extern const struct ova_vm *ova_find_vm (const struct ova *ova,
                                          const char *id, const char *name);

@@ -263,8 +263,9 @@ read_disk (struct ovf_reader *r, xmlNodePtr node)
                       printable (id));
   /* Advice only: a wrong number in it must not stop anything. */
   populated = xml_attribute (node, NULL, "populatedSize");
-  if (populated)
-    (void) parse_u64 (populated, &disk.populated);
+  if (populated && parse_u64 (populated, &disk.populated) &&
+      disk.populated > disk.capacity)
+    disk.populated = disk.capacity;
 
   disk.id = id;
   disk.format = xml_attribute (node, NULL, "format");

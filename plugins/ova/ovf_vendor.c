@@ -112,6 +112,25 @@ apply_boot_order (xmlNodePtr node, struct ovf_system *system)
   }
 }
 
+/* Forklift's rule for names that can be kept: letters, digits, dots and
+ * dashes, the latter two not at the ends, less than 64.
+ */
+static bool
+is_portable_name (const char *name)
+{
+  static const char alnum[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    "abcdefghijklmnopqrstuvwxyz0123456789";
+  const size_t len = strlen (name);
+  size_t i;
+
+  for (i = 0; i < len; i++) {
+    if (strchr (alnum, name[i]) == NULL &&
+        (i == 0 || i == len - 1 || strchr ("-.", name[i]) == NULL))
+      return false;
+  }
+  return len < 64;
+}
+
 /* Warnings that the plan and its user should see. */
 static int
 add_concerns (const struct ovf_reader *r, struct ovf_system *system,
@@ -125,6 +144,13 @@ add_concerns (const struct ovf_reader *r, struct ovf_system *system,
                       "The package does not look like one that VMware "
                       "wrote. It is read all the same, but check CPU, "
                       "memory, firmware and NICs of the new VM.") == -1)
+    return -1;
+  if (!is_portable_name (vm->name) &&
+      vm_add_concern (vm, "ova.name.invalid", "Name not usable as it is",
+                      "Warning",
+                      "The VM's name has characters or a length that "
+                      "Kubernetes does not allow: the new VM gets a name "
+                      "made from it. Set targetName to choose one.") == -1)
     return -1;
   if (hot_plug &&
       vm_add_concern (vm, "ova.cpu_memory.hotplug.enabled",
