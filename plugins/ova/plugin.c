@@ -8,9 +8,6 @@
  * the export that it asked for; disks are shared by all connections and
  * decode in nbdkit's own threads.
  */
-#include <errno.h>
-#include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,10 +18,9 @@
 #define NBDKIT_API_VERSION 2
 #include <nbdkit-plugin.h>
 
-#include "common/include/cleanup.h"
 #include "common/util/log.h"
-#include "common/util/strbuf.h"
 #include "common/xml/xml.h"
+#include "plugins/ova/exports.h"
 #include "plugins/ova/ova.h"
 #include "plugins/ova/store.h"
 
@@ -37,20 +33,8 @@ static struct package_options options;
 /* -D ova.stats=1 */
 NBDKIT_DLL_PUBLIC int ova_debug_stats;
 
-struct export {
-  char *name;                   /* canonical; unique */
-  const struct ova_vm *vm;
-  size_t drive;
-  struct ova_disk *disk;        /* NULL for what only qemu-nbd serves */
-  char *format;                 /* of the image */
-  char *description;
-  atomic_ullong reads, bytes;   /* since the start */
-};
-DEFINE_VECTOR_TYPE (export_vector, struct export *);
-
 static struct ova *ova;
-static export_vector exports;
-static size_t nr_servable;      /* exports with a disk */
+static struct ova_exports exports;
 
 /* Messages of the code below us.  nbdkit has no level between an error
  * and what only -v shows, and a warning is no error.
@@ -80,29 +64,15 @@ ova_plugin_load (void)
 }
 
 static void
-export_free (struct export *export)
-{
-  if (export == NULL)
-    return;
-  if (ova_debug_stats)
-    nbdkit_debug ("%s: %llu reads, %llu bytes", export->name,
-                  (unsigned long long) export->reads,
-                  (unsigned long long) export->bytes);
-  ova_disk_close (export->disk);
-  free (export->name);
-  free (export->format);
-  free (export->description);
-  free (export);
-}
-
-static void
 ova_plugin_unload (void)
 {
   size_t i;
 
-  for (i = 0; i < exports.len; i++)
-    export_free (exports.ptr[i]);
-  export_vector_reset (&exports);
+  for (i = 0; ova_debug_stats && i < exports.list.len; i++)
+    nbdkit_debug ("%s: %llu reads, %llu bytes", exports.list.ptr[i]->name,
+                  (unsigned long long) exports.list.ptr[i]->reads,
+                  (unsigned long long) exports.list.ptr[i]->bytes);
+  ova_exports_free (&exports);
   ova_close (ova);
   free (path);
 }
@@ -181,284 +151,15 @@ ova_plugin_config_complete (void)
   return 0;
 }
 
-/* The command that serves a disk which we do not, as an error. */
-static void
-report_qemu_command (const struct export *export)
-{
-  CLEANUP_FREE char *image = ova_qemu_image (export->vm, export->drive,
-                                             export->format);
-  CLEANUP_STRBUF struct strbuf quoted = { 0 };
-
-  if (image == NULL)
-    return;
-  if (strbuf_append_shell_quoted (&quoted, image) == -1)
-    log_oom ();
-  else
-    nbdkit_error ("%s: this is a %s image, which only qemu reads; serve it "
-                  "with: qemu-nbd --read-only --persistent --format=%s "
-                  "--socket=/tmp/disk.sock %s", printable (export->name),
-                  export->format, export->format, quoted.ptr);
-  errno = ENOTSUP;
-}
-
-/* What stands before the "/" of names when there are several VMs: the
- * name, or the id where names repeat, or the path where ids repeat.
- */
-static const char *
-vm_prefix (const struct ova_vm *vm)
-{
-  const struct vm *v = &vm->system->vm;
-  bool name = true, id = true;
-  size_t i;
-
-  for (i = 0; i < ova->vms.len; i++) {
-    const struct ova_vm *other = ova->vms.ptr[i];
-
-    if (other == vm)
-      continue;
-    if (strcmp (other->system->vm.name, v->name) == 0 ||
-        strlen (v->name) > OVA_NAME_MAX)
-      name = false;
-    if (strcmp (other->system->vm.id, v->id) == 0)
-      id = false;
-  }
-  return name ? v->name : id ? v->id : vm->path;
-}
-
-/* Name and description, not yet the disk. */
-static struct export *
-new_export (const struct ova_vm *vm, size_t drive, bool with_prefix)
-{
-  struct export *e = calloc (1, sizeof *e);
-  int r;
-
-  if (e == NULL)
-    goto oom;
-  e->vm = vm;
-  e->drive = drive;
-  r = with_prefix ? asprintf (&e->name, "%s/%s", vm_prefix (vm),
-                              vm->disk_names.ptr[drive])
-                  : asprintf (&e->name, "%s", vm->disk_names.ptr[drive]);
-  if (r == -1) {
-    e->name = NULL;
-    goto oom;
-  }
-  return e;
-
- oom:
-  export_free (e);
-  nbdkit_error ("out of memory");
-  errno = ENOMEM;
-  return NULL;
-}
-
-static int
-open_export (struct export *e)
-{
-  struct ova_disk *disk = ova_disk_open (e->vm, e->drive);
-
-  if (disk == NULL)
-    return -1;
-  e->format = strdup (ova_disk_format (disk));
-  if (e->format == NULL ||
-      asprintf (&e->description, "disk %zu of VM '%s', diskId '%s', id %s, "
-                "%s", e->drive, e->vm->system->vm.name,
-                ova_vm_disk (e->vm, e->drive)->id,
-                e->vm->disk_ids.ptr[e->drive], ova_disk_kind (disk)) == -1) {
-    e->description = NULL;
-    ova_disk_close (disk);
-    nbdkit_error ("out of memory");
-    errno = ENOMEM;
-    return -1;
-  }
-  if (ova_disk_needs_qemu (disk)) {
-    ova_disk_close (disk);
-    return 0;
-  }
-  e->disk = disk;
-  nr_servable++;
-  return 0;
-}
-
-/* Does the alias NAME (number, diskId or UUID) mean export I? */
-static bool
-is_alias (size_t i, const char *name)
-{
-  const struct export *e = exports.ptr[i];
-  const char *disk_id = ova_vm_disk (e->vm, e->drive)->id;
-  const char *slash = strrchr (e->name, '/');
-  uint64_t n;
-
-  if (strcasecmp (e->vm->disk_ids.ptr[e->drive], name) == 0 ||
-      strcmp (disk_id, name) == 0 || (parse_u64 (name, &n) && n == i))
-    return true;
-  /* "VM/diskId" */
-  slash = strrchr (name, '/');
-  return slash && strcmp (slash + 1, disk_id) == 0 &&
-    strncmp (name, vm_prefix (e->vm), slash - name) == 0 &&
-    vm_prefix (e->vm)[slash - name] == '\0';
-}
-
-static void
-report_choices (const char *what, const char *name)
-{
-  CLEANUP_STRBUF struct strbuf list = { 0 };
-  size_t i;
-
-  for (i = 0; i < exports.len && i < 50; i++)
-    strbuf_printf (&list, "%s'%s'", i ? ", " : "",
-                   printable (exports.ptr[i]->name));
-  if (i < exports.len)
-    strbuf_append (&list, ", ...");
-  nbdkit_error ("%s%s%s%s; there are: %s", what, name[0] ? " '" : "",
-                printable (name), name[0] ? "'" : "",
-                list.ptr ? list.ptr : "none");
-}
-
-/* The index of the export that NAME means; exports.len and a report if
- * there is none, or several.
- */
-static size_t
-find_export (const char *name)
-{
-  size_t i, found = exports.len, n = 0;
-
-  for (i = 0; i < exports.len; i++) {
-    if (strcmp (exports.ptr[i]->name, name) == 0)
-      return i;
-  }
-  for (i = 0; i < exports.len; i++) {
-    if (is_alias (i, name)) {
-      found = i;
-      n++;
-    }
-  }
-  if (n == 1)
-    return found;
-  report_choices (n ? "several disks fit the name" : "there is no disk",
-                  name);
-  errno = n ? EEXIST : ENOENT;
-  return exports.len;
-}
-
-/* Keep the export that disk= names. */
-static int
-choose_disk (void)
-{
-  struct export *chosen;
-  size_t i, n;
-
-  if (disk_name == NULL)
-    return 0;
-  n = find_export (disk_name);
-  if (n == exports.len)
-    return -1;
-  chosen = exports.ptr[n];
-  for (i = 0; i < exports.len; i++) {
-    if (i != n)
-      export_free (exports.ptr[i]);
-  }
-  exports.ptr[0] = chosen;
-  exports.len = 1;
-  return 0;
-}
-
-/* Take E into the list.  Where "VM/disk" is not unique because names hold
- * a "/", the disk's id stands for it.
- */
-static int
-add_export (struct export *e)
-{
-  size_t i;
-
-  for (i = 0; i < exports.len; i++) {
-    if (strcmp (exports.ptr[i]->name, e->name) != 0)
-      continue;
-    free (e->name);
-    e->name = strdup (e->vm->disk_ids.ptr[e->drive]);
-    break;
-  }
-  if (e->name == NULL || export_vector_append (&exports, e) == -1) {
-    export_free (e);
-    nbdkit_error ("out of memory");
-    errno = ENOMEM;
-    return -1;
-  }
-  return 0;
-}
-
-/* Make the exports of the VMs that vm= and disk= choose. */
-static int
-make_exports (void)
-{
-  const struct ova_vm *only = NULL;
-  size_t i, j;
-
-  if (vm_name) {
-    only = ova_find_vm (ova, NULL, vm_name);
-    if (only == NULL)
-      return -1;
-  }
-  for (i = 0; i < ova->vms.len; i++) {
-    const struct ova_vm *vm = ova->vms.ptr[i];
-
-    if (only && vm != only)
-      continue;
-    for (j = 0; j < vm->system->drives.len; j++) {
-      struct export *e = new_export (vm, j, !only && ova->vms.len > 1);
-
-      if (e == NULL || add_export (e) == -1)
-        return -1;
-    }
-  }
-  if (exports.len == 0) {
-    nbdkit_error ("%s: %s%s%s no disks", printable (path),
-                  only ? "VM '" : "the VMs of this package have",
-                  only ? printable (only->system->vm.name) : "",
-                  only ? "' has" : "");
-    return -1;
-  }
-  return choose_disk ();
-}
-
-/* Open all disks.  In a folder of several packages, from which nothing
- * was chosen, a broken disk does not keep the others from being served.
- */
-static int
-open_exports (void)
-{
-  const bool all_needed = vm_name || disk_name || ova->packages.len == 1;
-  size_t i;
-
-  for (i = 0; i < exports.len; i++) {
-    struct export *e = exports.ptr[i];
-
-    if (open_export (e) == 0)
-      continue;
-    if (all_needed || exports.len == 1)
-      return -1;
-    log_warning ("'%s' is left out because of the error above",
-                 printable (e->name));
-    export_vector_remove (&exports, i--);
-    export_free (e);
-  }
-  return 0;
-}
-
 static int
 ova_plugin_get_ready (void)
 {
-  size_t i;
-
   ova = ova_open (path, &options);
-  if (ova == NULL || make_exports () == -1 || open_exports () == -1)
+  if (ova == NULL)
     return -1;
-  if (nr_servable == 0) {
-    for (i = 0; i < exports.len; i++)
-      report_qemu_command (exports.ptr[i]);
-    return -1;
-  }
-  return 0;
+  exports.ova = ova;
+  exports.path = path;
+  return ova_exports_open (&exports, vm_name, disk_name);
 }
 
 static int
@@ -470,8 +171,8 @@ ova_plugin_list_exports (int readonly, int is_tls,
   /* A disk that cannot be opened here would end a client that tries all
    * that are listed.
    */
-  for (i = 0; i < exports.len; i++) {
-    const struct export *e = exports.ptr[i];
+  for (i = 0; i < exports.list.len; i++) {
+    const struct ova_export *e = exports.list.ptr[i];
 
     if (e->disk && nbdkit_add_export (list, e->name, e->description) == -1)
       return -1;
@@ -483,35 +184,19 @@ ova_plugin_list_exports (int readonly, int is_tls,
 static const char *
 ova_plugin_default_export (int readonly, int is_tls)
 {
-  return exports.len == 1 ? exports.ptr[0]->name : "";
+  return exports.list.len == 1 ? exports.list.ptr[0]->name : "";
 }
 
 static void *
 ova_plugin_open (int readonly)
 {
-  const char *name = nbdkit_export_name ();
-  size_t i;
-
-  if (name[0] == '\0' && exports.len > 1) {
-    report_choices ("there are several disks: choose one by its export "
-                    "name or with disk=", "");
-    errno = EINVAL;
-    return NULL;
-  }
-  i = name[0] == '\0' ? 0 : find_export (name);
-  if (i == exports.len)
-    return NULL;
-  if (exports.ptr[i]->disk == NULL) {
-    report_qemu_command (exports.ptr[i]);
-    return NULL;
-  }
-  return exports.ptr[i];
+  return ova_exports_find (&exports, nbdkit_export_name ());
 }
 
 static int64_t
 ova_plugin_get_size (void *handle)
 {
-  const struct export *e = handle;
+  const struct ova_export *e = handle;
 
   return ova_disk_size (e->disk);
 }
@@ -519,7 +204,7 @@ ova_plugin_get_size (void *handle)
 static const char *
 ova_plugin_export_description (void *handle)
 {
-  const struct export *e = handle;
+  const struct ova_export *e = handle;
 
   return nbdkit_strdup_intern (e->description);
 }
@@ -555,7 +240,7 @@ static int
 ova_plugin_pread (void *handle, void *buf, uint32_t count, uint64_t offset,
                   uint32_t flags)
 {
-  struct export *e = handle;
+  struct ova_export *e = handle;
 
   e->reads++;
   e->bytes += count;
@@ -572,7 +257,7 @@ static int
 ova_plugin_extents (void *handle, uint32_t count, uint64_t offset,
                     uint32_t flags, struct nbdkit_extents *extents)
 {
-  struct export *e = handle;
+  struct ova_export *e = handle;
 
   return ova_disk_extents (e->disk, count, offset,
                            flags & NBDKIT_FLAG_REQ_ONE,
