@@ -26,6 +26,10 @@ struct copy_options {
   unsigned connections;         /* 0: 4, or 1 without multi-conn */
   unsigned requests;            /* in flight in all; 0: 16 */
   uint64_t request_size;        /* bytes, 64 KiB to 32 MiB; 0: 1 MiB */
+  unsigned workers;             /* threads that write and make digests;
+                                   0: 2 */
+  unsigned stall_seconds;       /* give up a server that sends nothing for
+                                   so long; 0: 120 */
   bool target_is_zero;          /* the target reads as zeroes: do not write
                                    or punch zeroes */
   /* Called from the copying thread about 5 times a second and at the
@@ -45,11 +49,14 @@ struct copy_result {
 };
 
 /* Copy all of SOURCE to FD, which is open for writing and is the
- * target's beginning; a regular file is given the source's size (it must
- * not be larger), a block device must be at least that large.  TARGET is
- * its name for messages.  fsync'ed when it returns 0.
+ * target's beginning.  A regular file that is smaller than the source is
+ * given its size; one that is larger (a volume is a multiple of 1 MiB)
+ * keeps its size and reads as zeroes after the source's end.  A block
+ * device must be at least as large as the source; what it has after the
+ * source's end is left as it is.  TARGET is its name for messages.
+ * fsync'ed when it returns 0.
  *
- * 0; or -1 with errno (EIO, ENOSPC, ECANCELED unreported, ...) and one
+ * 0; or -1 with errno (EIO, ETIMEDOUT, ENOSPC, ECANCELED unreported, ...) and one
  * report that names the disk, the side and the offset.  *RESULT is
  * always set.  Runs in the calling thread; several copies can run in
  * several threads.

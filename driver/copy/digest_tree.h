@@ -28,6 +28,14 @@ extern int digest_tree_set (struct digest_tree *t, uint64_t block,
                             const void *data, uint64_t len);
 extern int digest_tree_set_zero (struct digest_tree *t, uint64_t block);
 
+/* The same for a range that begins at a multiple of DIGEST_BLOCK and
+ * ends at one or at the end of the disk.
+ */
+extern int digest_tree_add (struct digest_tree *t, uint64_t offset,
+                            const uint8_t *data, uint64_t len);
+extern int digest_tree_add_zero (struct digest_tree *t, uint64_t offset,
+                                 uint64_t len);
+
 /* True if BLOCK of T has this content. */
 extern bool digest_tree_matches (const struct digest_tree *t, uint64_t block,
                                  const void *data, uint64_t len);

@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The digests of what a file or an NBD export holds now.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/include/minmax.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/copy/copy.h"
+#include "driver/copy/digest_tree.h"
+#include "driver/copy/nbd_client.h"
+#include "driver/copy/reader.h"
+#include "driver/copy/workers.h"
+
+#define NBD_CONNECTIONS 4
+
+/* Threads that read a file. */
+#define FILE_WORKERS 2
+
+struct scan {
+  struct digest_tree *tree;
+  bool (*progress) (void *opaque, uint64_t done, uint64_t total);
+  void *opaque;
+
+  /* Of a file: */
+  int fd;
+  const char *name;
+  _Atomic uint64_t done;
+  atomic_bool stop;
+  pthread_mutex_t lock;         /* of: */
+  uint64_t next;                /* the first byte that no thread has */
+};
+
+static int
+scan_data (void *opaque, uint64_t offset, const uint8_t *data, size_t len)
+{
+  struct scan *scan = opaque;
+
+  return digest_tree_add (scan->tree, offset, data, len);
+}
+
+static int
+scan_zero (void *opaque, uint64_t offset, uint64_t len)
+{
+  struct scan *scan = opaque;
+
+  return digest_tree_add_zero (scan->tree, offset, len);
+}
+
+static bool
+scan_tick (void *opaque, const struct copy_progress *progress)
+{
+  const struct scan *scan = opaque;
+
+  return scan->progress (scan->opaque, progress->done, progress->size);
+}
+
+struct digest_tree *
+digest_tree_of_nbd (const char *uri, const char *name,
+                    bool (*progress) (void *opaque, uint64_t done,
+                                      uint64_t total), void *opaque)
+{
+  struct scan scan = { .progress = progress, .opaque = opaque };
+  const struct reader_consumer consumer = {
+    .data = scan_data, .zero = scan_zero, .opaque = &scan };
+  const struct copy_options options = {
+    .progress = progress ? scan_tick : NULL, .opaque = &scan };
+  struct copy_result result = { 0 };
+  struct nbd_client client;
+  int err;
+
+  if (nbd_client_open (&client, uri, name, NBD_CONNECTIONS,
+                       NBD_CLIENT_STALL_SECONDS, NULL, NULL) == -1)
+    return NULL;
+  scan.tree = digest_tree_new (client.size);
+  if (scan.tree == NULL ||
+      reader_run (&client, &consumer, &options, &result) == -1) {
+    err = errno;
+    digest_tree_free (scan.tree);
+    scan.tree = NULL;
+    errno = err;
+  }
+  err = errno;
+  nbd_client_close (&client);
+  errno = err;
+  return scan.tree;
+}
+
+/* The next block that may hold data; those before it are holes.  False
+ * when there is none left.
+ */
+static bool
+claim_block (struct scan *scan, uint64_t *offset, uint64_t *len, int *error)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&scan->lock);
+  const uint64_t size = digest_tree_size (scan->tree);
+  uint64_t data = scan->next;
+  off_t r;
+
+  if (atomic_load (&scan->stop) || scan->next == size)
+    return false;
+  r = lseek (scan->fd, scan->next, SEEK_DATA);
+  if (r >= 0)
+    data = MIN ((uint64_t) r / DIGEST_BLOCK * DIGEST_BLOCK, size);
+  else if (errno == ENXIO)      /* only a hole follows */
+    data = size;
+  if (digest_tree_add_zero (scan->tree, scan->next,
+                            data - scan->next) == -1) {
+    *error = errno;
+    return false;
+  }
+  atomic_fetch_add (&scan->done, data - scan->next);
+  *offset = data;
+  *len = MIN (DIGEST_BLOCK, size - data);
+  scan->next = data + *len;
+  return *len > 0;
+}
+
+static int
+scan_block (struct scan *scan, uint8_t *buf, uint64_t offset, uint64_t len)
+{
+  uint64_t got = 0;
+  ssize_t r;
+
+  while (got < len) {
+    r = pread (scan->fd, buf + got, len - got, offset + got);
+    if (r == -1 && errno == EINTR)
+      continue;
+    if (r <= 0) {
+      if (r == 0)
+        errno = ENODATA;
+      if (!atomic_exchange (&scan->stop, true))
+        log_error ("%s: cannot read at offset %" PRIu64 ": %s",
+                   printable (scan->name), offset + got,
+                   r == 0 ? "the file ends there" : strerror (errno));
+      return -1;
+    }
+    got += r;
+  }
+  /* What is read once is not worth the page cache. */
+  posix_fadvise (scan->fd, offset, len, POSIX_FADV_DONTNEED);
+  if (digest_tree_add (scan->tree, offset, buf, len) == -1)
+    return -1;
+  atomic_fetch_add (&scan->done, len);
+  return 0;
+}
+
+/* One of several threads that go through the file together. */
+static int
+scan_file (void *opaque, struct job *job)
+{
+  struct scan *scan = opaque;
+  CLEANUP_FREE uint8_t *buf = malloc (DIGEST_BLOCK);
+  uint64_t offset, len;
+  int error = 0;
+
+  if (buf == NULL) {
+    log_oom ();
+    error = ENOMEM;
+  }
+  while (error == 0 && claim_block (scan, &offset, &len, &error))
+    if (scan_block (scan, buf, offset, len) == -1)
+      error = errno;
+  if (error == 0)
+    return 0;
+  atomic_store (&scan->stop, true);
+  errno = error;
+  return -1;
+}
+
+/* Wait for the threads and tell of the progress.  0, or an errno. */
+static int
+watch_scan (struct scan *scan, struct workers *workers)
+{
+  struct pollfd pollfd = { .fd = workers->wake_fd, .events = POLLIN };
+  struct job *job;
+  unsigned ended = 0;
+  int error = 0;
+
+  while (ended < FILE_WORKERS) {
+    poll (&pollfd, 1, READER_TICK_MS);
+    for (job = workers_ended (workers); job; job = job->next) {
+      if (error == 0)
+        error = job->error;
+      ended++;
+    }
+    if (scan->progress && !atomic_load (&scan->stop) &&
+        !scan->progress (scan->opaque, atomic_load (&scan->done),
+                         digest_tree_size (scan->tree))) {
+      error = ECANCELED;
+      atomic_store (&scan->stop, true);
+    }
+  }
+  return error;
+}
+
+struct digest_tree *
+digest_tree_of_fd (int fd, uint64_t size, const char *name,
+                   bool (*progress) (void *opaque, uint64_t done,
+                                     uint64_t total), void *opaque)
+{
+  struct scan scan = { .progress = progress, .opaque = opaque, .fd = fd,
+                       .name = name };
+  struct job jobs[FILE_WORKERS];
+  struct workers workers;
+  struct stat st;
+  int error;
+  unsigned i;
+
+  if (fstat (fd, &st) == -1) {
+    log_error ("%s: %m", printable (name));
+    return NULL;
+  }
+  if (S_ISREG (st.st_mode) && (uint64_t) st.st_size < size) {
+    log_error ("%s has %jd bytes, the disk has %" PRIu64 ": the file was cut",
+               printable (name), (intmax_t) st.st_size, size);
+    errno = EINVAL;
+    return NULL;
+  }
+  scan.tree = digest_tree_new (size);
+  if (scan.tree == NULL)
+    return NULL;
+  pthread_mutex_init (&scan.lock, NULL);
+  if (workers_start (&workers, FILE_WORKERS, scan_file, &scan) == -1)
+    error = errno;
+  else {
+    for (i = 0; i < FILE_WORKERS; ++i)
+      workers_give (&workers, &jobs[i]);
+    error = watch_scan (&scan, &workers);
+    workers_stop (&workers);
+  }
+  pthread_mutex_destroy (&scan.lock);
+  if (error == 0)
+    return scan.tree;
+  digest_tree_free (scan.tree);
+  errno = error;
+  return NULL;
+}

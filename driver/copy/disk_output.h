@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Writing a disk to a file or block device: data to its place, zeroes as
+ * holes, and few dirty pages.
+ */
+#ifndef NBDLIFT_DISK_OUTPUT_H
+#define NBDLIFT_DISK_OUTPUT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Written ranges whose way to the storage has begun. */
+#define DISK_OUTPUT_WINDOWS 32
+
+struct disk_output {
+  int fd;                       /* borrowed */
+  const char *disk, *target;    /* for messages; borrowed */
+  bool block;                   /* a block device */
+  bool is_zero;                 /* reads as zeroes where we did not write */
+  uint64_t granularity;         /* zeroes shorter than this are written */
+  _Atomic uint64_t written;     /* bytes of data written */
+  atomic_bool failed;           /* an error was reported */
+  atomic_int zero_method;       /* the first way to make zeroes that this
+                                   target may know */
+  atomic_bool no_writeback;     /* sync_file_range does not work here */
+
+  pthread_mutex_t lock;         /* of: */
+  struct { uint64_t offset, length; } window[DISK_OUTPUT_WINDOWS];
+  unsigned next_window;
+};
+
+/* Make FD ready for SIZE bytes.  Grows a regular file; one that is
+ * larger keeps its size and reads as zeroes after SIZE.  A block device
+ * must be large enough (ENOSPC).  0, or -1 with errno and a report.
+ */
+extern int disk_output_open (struct disk_output *o, int fd, const char *disk,
+                        const char *target, uint64_t size, bool is_zero);
+
+/* Put LEN bytes at OFFSET.  Parts of them that are zero become holes.
+ * Several threads can write different ranges at once.  0, or -1 with
+ * errno; only the first error of all threads is reported.
+ */
+extern int disk_output_data (struct disk_output *o, uint64_t offset,
+                        const uint8_t *data, size_t len);
+
+/* Make [offset, offset+len) read as zeroes; nothing to do if the target
+ * was zero.  As disk_output_data.
+ */
+extern int disk_output_zero (struct disk_output *o, uint64_t offset, uint64_t len);
+
+/* Everything to stable storage, and out of the page cache.  0, or -1
+ * with errno and a report.
+ */
+extern int disk_output_flush (struct disk_output *o);
+
+extern void disk_output_close (struct disk_output *o);
+
+#endif /* NBDLIFT_DISK_OUTPUT_H */

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Connections to an NBD server, on libnbd's asynchronous calls.  The
+ * synchronous ones can not be used: they wait for ever for a server
+ * that has stopped to answer.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "common/include/minmax.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/copy/nbd_client.h"
+
+/* Upper limit of a request: what every NBD server must take. */
+#define MAX_REQUEST (32 * MIB)
+
+/* How long a callback of the user may have to wait for its turn. */
+#define TICK_MS 200
+
+#define FAREWELL_MS 500
+
+int64_t
+monotonic_ms (void)
+{
+  struct timespec ts;
+
+  clock_gettime (CLOCK_MONOTONIC, &ts);
+  return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static const char *
+libnbd_error (void)
+{
+  const char *text = nbd_get_error ();
+
+  return printable (text ? text : "unknown error");
+}
+
+/* Let libnbd act on what poll found for connection I.  0, or -1 when
+ * this connection is of no more use.
+ */
+static int
+notify (struct nbd_client *c, unsigned i, short revents)
+{
+  struct nbd_handle *nbd = c->nbd[i];
+  unsigned direction = nbd_aio_get_direction (nbd);
+
+  if ((revents & (POLLIN | POLLHUP)) != 0 &&
+      (direction & LIBNBD_AIO_DIRECTION_READ) != 0)
+    return nbd_aio_notify_read (nbd);
+  if ((revents & (POLLOUT | POLLHUP | POLLERR)) != 0 &&
+      (direction & LIBNBD_AIO_DIRECTION_WRITE) != 0)
+    return nbd_aio_notify_write (nbd);
+  if ((revents & (POLLERR | POLLNVAL)) != 0 &&
+      (direction & LIBNBD_AIO_DIRECTION_READ) != 0)
+    return nbd_aio_notify_read (nbd);
+  return 0;
+}
+
+static int
+poll_failed (struct nbd_client *c, const char *why)
+{
+  snprintf (c->failure, sizeof c->failure, "%s", why);
+  errno = EIO;
+  return -1;
+}
+
+int
+nbd_client_poll (struct nbd_client *c, int wake_fd, int timeout_ms,
+                 bool *alive)
+{
+  struct pollfd fds[NBD_CLIENT_MAX + 1];
+  unsigned i;
+
+  for (i = 0; i < c->nr; ++i) {
+    unsigned direction = nbd_aio_get_direction (c->nbd[i]);
+
+    fds[i].fd = direction == 0 ? -1 : nbd_aio_get_fd (c->nbd[i]);
+    fds[i].events = 0;
+    if ((direction & LIBNBD_AIO_DIRECTION_READ) != 0)
+      fds[i].events |= POLLIN;
+    if ((direction & LIBNBD_AIO_DIRECTION_WRITE) != 0)
+      fds[i].events |= POLLOUT;
+    fds[i].revents = 0;
+  }
+  fds[i].fd = wake_fd;
+  fds[i].events = POLLIN;
+  fds[i].revents = 0;
+
+  if (poll (fds, c->nr + 1, timeout_ms) == -1) {
+    if (errno == EINTR)
+      return 0;
+    return poll_failed (c, strerror (errno));
+  }
+
+  for (i = 0; i < c->nr; ++i) {
+    if (fds[i].revents == 0)
+      continue;
+    if ((fds[i].revents & POLLIN) != 0)
+      *alive = true;
+    if (notify (c, i, fds[i].revents) == -1)
+      return poll_failed (c, libnbd_error ());
+    if (nbd_aio_is_dead (c->nbd[i]) || nbd_aio_is_closed (c->nbd[i]))
+      return poll_failed (c, "the server closed the connection");
+  }
+  return 0;
+}
+
+/* Open one more connection. */
+static int
+connect_one (struct nbd_client *c, const char *uri, unsigned seconds,
+             nbd_client_keep_on keep_on, void *opaque)
+{
+  const int64_t deadline = monotonic_ms () + (int64_t) seconds * 1000;
+  struct nbd_client one = { .nr = 1, .name = c->name };
+  struct nbd_handle *nbd = nbd_create ();
+  bool alive;
+
+  if (nbd == NULL) {
+    log_error ("disk %s: %s", printable (c->name), libnbd_error ());
+    errno = ENOMEM;
+    return -1;
+  }
+  one.nbd[0] = nbd;
+
+  /* Buffers are never used unless the whole read succeeded. */
+  if (nbd_set_pread_initialize (nbd, false) == -1 ||
+      nbd_add_meta_context (nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1 ||
+      nbd_aio_connect_uri (nbd, uri) == -1)
+    goto failed;
+
+  while (!nbd_aio_is_ready (nbd)) {
+    if (nbd_aio_is_dead (nbd) || nbd_aio_is_closed (nbd))
+      goto failed;
+    if (monotonic_ms () >= deadline) {
+      log_error ("disk %s: source: the NBD server at %s did not answer "
+                 "within %u seconds", printable (c->name), printable (uri),
+                 seconds);
+      nbd_close (nbd);
+      errno = ETIMEDOUT;
+      return -1;
+    }
+    if (keep_on && !keep_on (opaque)) {
+      nbd_close (nbd);
+      errno = ECANCELED;
+      return -1;
+    }
+    if (nbd_client_poll (&one, -1, TICK_MS, &alive) == -1)
+      goto failed;
+  }
+  c->nbd[c->nr++] = nbd;
+  return 0;
+
+ failed:
+  log_error ("disk %s: source: cannot connect to the NBD server at %s: %s",
+             printable (c->name), printable (uri), libnbd_error ());
+  nbd_close (nbd);
+  errno = EIO;
+  return -1;
+}
+
+int
+nbd_client_open (struct nbd_client *c, const char *uri, const char *name,
+                 unsigned connections, unsigned seconds,
+                 nbd_client_keep_on keep_on, void *opaque)
+{
+  int64_t size, maximum;
+  int err;
+
+  memset (c, 0, sizeof *c);
+  c->name = name;
+
+  if (connect_one (c, uri, seconds, keep_on, opaque) == -1)
+    return -1;
+  size = nbd_get_size (c->nbd[0]);
+  if (size == -1) {
+    log_error ("disk %s: source: %s", printable (name), libnbd_error ());
+    errno = EIO;
+    goto err;
+  }
+  c->size = size;
+
+  if (nbd_can_multi_conn (c->nbd[0]) != 1)
+    connections = 1;
+  connections = MIN (connections, (unsigned) NBD_CLIENT_MAX);
+  while (c->nr < connections) {
+    if (connect_one (c, uri, seconds, keep_on, opaque) == -1)
+      goto err;
+    if (nbd_get_size (c->nbd[c->nr - 1]) != size) {
+      log_error ("disk %s: source: the NBD server gives this export another "
+                 "size on each connection", printable (name));
+      errno = EIO;
+      goto err;
+    }
+  }
+
+  maximum = nbd_get_block_size (c->nbd[0], LIBNBD_SIZE_MAXIMUM);
+  c->max_request = maximum > 0 ? MIN ((uint64_t) maximum, MAX_REQUEST)
+                               : MAX_REQUEST;
+  c->extents = nbd_can_meta_context (c->nbd[0],
+                                     LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;
+  return 0;
+
+ err:
+  err = errno;
+  nbd_client_close (c);
+  errno = err;
+  return -1;
+}
+
+/* A client that vanishes in the middle of replies makes nbdkit 1.32
+ * abort (assertion in raw_send_socket), which looks like the server's
+ * fault.  So wait a little for what is in flight before leaving.
+ */
+void
+nbd_client_close (struct nbd_client *c)
+{
+  const int64_t deadline = monotonic_ms () + FAREWELL_MS;
+  int64_t now;
+  unsigned i, busy;
+  bool alive;
+
+  for (;;) {
+    busy = 0;
+    for (i = 0; i < c->nr; ++i)
+      if (nbd_aio_in_flight (c->nbd[i]) > 0 &&
+          !nbd_aio_is_dead (c->nbd[i]) && !nbd_aio_is_closed (c->nbd[i]))
+        busy++;
+    now = monotonic_ms ();
+    if (busy == 0 || now >= deadline)
+      break;
+    if (nbd_client_poll (c, -1, deadline - now, &alive) == -1)
+      break;
+  }
+  for (i = 0; i < c->nr; ++i) {
+    if (nbd_aio_is_ready (c->nbd[i]))
+      nbd_aio_disconnect (c->nbd[i], 0);
+    nbd_close (c->nbd[i]);
+  }
+  c->nr = 0;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The client's side of one NBD export: a few connections that one
+ * thread drives with poll, never waiting longer than it says.
+ */
+#ifndef NBDLIFT_NBD_CLIENT_H
+#define NBDLIFT_NBD_CLIENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <libnbd.h>
+
+#define NBD_CLIENT_MAX 16       /* connections */
+
+/* Seconds without a byte from the server before we give it up. */
+#define NBD_CLIENT_STALL_SECONDS 120
+
+struct nbd_client {
+  struct nbd_handle *nbd[NBD_CLIENT_MAX];
+  unsigned nr;                  /* connections that are open */
+  const char *name;             /* of the disk, for messages; borrowed */
+  uint64_t size;                /* bytes of the export */
+  uint64_t max_request;         /* the server's limit, at most 32 MiB */
+  bool extents;                 /* base:allocation was negotiated */
+  char failure[256];            /* why nbd_client_poll failed */
+};
+
+/* Asked about 5 times a second while waiting; false cancels. */
+typedef bool (*nbd_client_keep_on) (void *opaque);
+
+/* Connect to URI: CONNECTIONS of them if the server allows several
+ * (NBD_FLAG_CAN_MULTI_CONN), else one.  Gives up after SECONDS.
+ * KEEP_ON may be NULL.
+ *
+ * 0; or -1 with errno (EIO, ETIMEDOUT, ECANCELED) and a report that
+ * names the disk, but for ECANCELED.  *C is empty on failure.
+ */
+extern int nbd_client_open (struct nbd_client *c, const char *uri,
+                            const char *name, unsigned connections,
+                            unsigned seconds, nbd_client_keep_on keep_on,
+                            void *opaque);
+
+/* Wait for any connection, or for WAKE_FD (-1: none) to be readable, up
+ * to TIMEOUT_MS, and let libnbd work: callbacks of commands run here.
+ * *ALIVE is set to true if the server sent anything.
+ *
+ * 0; or -1 with errno when a connection failed: C->failure says why,
+ * and the caller, who knows the offset, reports.
+ */
+extern int nbd_client_poll (struct nbd_client *c, int wake_fd,
+                            int timeout_ms, bool *alive);
+
+/* Give commands in flight half a second to end, take leave of the
+ * server (NBD_CMD_DISC) and free the handles.  A command that did not
+ * end is dropped without its callback; no buffer is used after the
+ * return.
+ */
+extern void nbd_client_close (struct nbd_client *c);
+
+/* A clock for time limits, in milliseconds. */
+extern int64_t monotonic_ms (void);
+
+#endif /* NBDLIFT_NBD_CLIENT_H */
