@@ -37,7 +37,7 @@ QEMU_FORMATS = {
              "http://www.microsoft.com/specifications/vhdx"),
     "vdi": ("vdi", "", ".vdi", "http://www.virtualbox.org/vdi.html#vdi"),
 }
-VMDK_FORMATS = ("stream", "stream-front", "sparse", "flat",
+VMDK_FORMATS = ("stream", "stream-front", "sparse", "flat", "vmfs",
                 "two-gb-sparse", "two-gb-flat")
 
 # --controller: ResourceType, ResourceSubType.
@@ -58,6 +58,9 @@ def parse_args():
     p.add_argument("--format", default="stream", metavar="F[,F...]",
                    help="of each disk, the last for all that follow: raw, "
                    + ", ".join(VMDK_FORMATS + tuple(QEMU_FORMATS)))
+    p.add_argument("--vmdk-option", action="append", default=[],
+                   metavar="OPTION", help="hand on to make-vmdk.py, as in "
+                   "--vmdk-option=--damage=grain-lba")
     p.add_argument("--layout", default="vmware",
                    choices=("vmware", "virtualbox", "ovf2"))
     p.add_argument("--tar", default="ustar",
@@ -134,7 +137,8 @@ class Disk:
         else:
             self.uri, self.href = VMDK_URI, stem + ".vmdk"
             before = set(os.listdir(work))
-            run(sys.executable, os.path.join(HERE, "make-vmdk.py"), fmt, raw,
+            run(sys.executable, os.path.join(HERE, "make-vmdk.py"),
+                "--type", fmt, *a.vmdk_option, raw,
                 os.path.join(work, self.href))
             self.files = sorted(set(os.listdir(work)) - before)
             if fmt not in ("stream", "stream-front"):
