@@ -17,8 +17,8 @@
 
 /* A file of a package: a tar member, or a file beside the .ovf. */
 struct package_file {
-  char *name;                   /* as found, relative to the OVF's folder,
-                                   or to the tar's root if outside of it */
+  char *name;                   /* path from the tar's root, or from the
+                                   OVF's folder if the files are loose */
   uint64_t size;                /* bytes */
   uint64_t offset;              /* in the .ova; 0 for loose files */
 };
@@ -30,11 +30,15 @@ struct package {
                                    folder that was opened, for messages and
                                    as inventory path; unique in the set */
   bool is_tar;
-  char *ovf_name;               /* name of the .ovf member or file */
+  char *ovf_name;               /* the .ovf in FILES: its name there */
   char *ovf_text;               /* its bytes, NUL-terminated for safety */
   size_t ovf_len;
-  char *mf_name;                /* the manifest's name, or NULL */
-  package_file_vector files;    /* all of them, .ovf and .mf included */
+  char *mf_name;                /* the same of the manifest, or NULL */
+  package_file_vector files;    /* all regular files, .ovf and .mf included,
+                                   sorted by name, each name once (of tar
+                                   members with one name the last counts,
+                                   as tar does); of loose ones, those in the
+                                   OVF's folder itself */
   struct package_place *place;  /* private */
 };
 DEFINE_VECTOR_TYPE (package_vector, struct package *);
@@ -54,7 +58,8 @@ struct package_set {
 /* Open PATH: a local path (file or folder), "nfs://SERVER/EXPORT/PATH" with
  * libnfs's URL arguments, or "SERVER:/EXPORT/PATH".  A folder is searched
  * as Forklift does: .ova to depth 2, .ovf to depth 3, names in any case,
- * but several .ovf in one folder are allowed.  A file in a folder that
+ * but several .ovf in one folder are allowed, and names that begin with
+ * a dot (.snapshot, ._x.ova) are passed over.  A file in a folder that
  * can not be read is skipped with a warning that names it; the PATH
  * itself being broken, or nothing found, is an error.
  *
@@ -65,10 +70,12 @@ extern struct package_set *package_set_open (const char *path,
                                       const struct package_options *options);
 extern void package_set_close (struct package_set *set);
 
-/* The entry of FILES that HREF means, or NULL with errno ENOENT,
- * reported.  HREF is relative to the OVF's folder; percent-encoding is
- * decoded.  An absolute HREF, a URL, or one that leaves the package with
- * ".." is refused with EINVAL.
+/* The file that HREF means, an entry of FILES or (loose files in a
+ * sub-folder) like one and as long-lived.  HREF is relative to the OVF's
+ * folder; percent-encoding is decoded, but a name that has a '%' itself
+ * is found too.  NULL with errno and a report: ENOENT; EINVAL for an
+ * absolute HREF, a URL, one that leaves the package with "..", and a
+ * link in a tar.
  */
 extern const struct package_file *package_find (const struct package *pkg,
                                                 const char *href);
@@ -82,8 +89,10 @@ extern struct blob *package_open_file (const struct package *pkg,
 
 /* As package_find and package_open_file, and then: CHUNK_SIZE > 0 joins
  * HREF.000000000, HREF.000000001, ... (DSP0243, 7.1: all but the last
- * have CHUNK_SIZE bytes; TOTAL is the size of the whole or 0 if unknown;
- * a missing chunk is named), and GZIP decompresses.  A gzip stream is
+ * have CHUNK_SIZE bytes; a missing chunk is named), and GZIP decompresses.
+ * TOTAL is the size of the whole before or after decompression
+ * (writers differ), or 0 if unknown; chunks that do not add up to it are
+ * an error, a single file of another size is a warning.  A gzip stream is
  * read once to learn its size and to place at most 1024 restart points;
  * reads in ascending order then go on without decoding anything twice.
  */
@@ -100,7 +109,8 @@ extern char *package_local_path (const struct package *pkg,
                                  const struct package_file *file);
 
 /* Check every line of PKG's manifest (.mf): DSP0243 section "Manifest".
- * PROGRESS (may be NULL) gets bytes.  0 if all match, or there is no
+ * PROGRESS (may be NULL) gets bytes, from several threads but from one at
+ * a time.  0 if all match, or there is no
  * manifest (said at LOG_LEVEL_INFO); -1 with errno EINVAL for a
  * mismatch (file and both digests named), a listed file that is absent
  * or a line that cannot be read; ECANCELED unreported.
