@@ -78,6 +78,9 @@ struct object_meta {
 struct key_value {
   char *key;
   char *value;                  /* decoded; for Secrets: secret! */
+  size_t len;                   /* of value, which can contain NUL bytes
+                                   only in the data of a Secret */
+  struct plan_where where;      /* of the value */
 };
 DEFINE_VECTOR_TYPE (key_value_vector, struct key_value);
 extern const char *key_value_get (const key_value_vector *v,
@@ -87,6 +90,9 @@ struct plan_secret {
   struct object_meta meta;
   key_value_vector data;        /* data (base64 decoded) and stringData,
                                    which wins as in Kubernetes */
+  key_value_vector string_data; /* stringData alone */
+  char *provider_type;          /* label createdForProviderType, or NULL */
+  bool for_host;                /* label createdForResourceType: hosts */
 };
 DEFINE_VECTOR_TYPE (plan_secret_vector, struct plan_secret);
 
@@ -95,14 +101,15 @@ struct plan_provider {
   char *type;                   /* "ova", "vsphere", ... */
   char *url;
   struct object_ref secret;
-  key_value_vector settings;
+  key_value_vector settings;    /* Forklift's names: "vddkInitImage" ... */
 };
 DEFINE_VECTOR_TYPE (plan_provider_vector, struct plan_provider);
 
 struct plan_host {
   struct object_meta meta;
   char *id, *name, *ip_address;
-  struct object_ref provider, secret;
+  struct object_ref provider;
+  struct object_ref secret;     /* name NULL: the provider's is used */
 };
 DEFINE_VECTOR_TYPE (plan_host_vector, struct plan_host);
 
@@ -176,8 +183,15 @@ struct plan_vm {
   char *root_disk;              /* "/dev/sda" */
   char *instance_type;
   enum power_target power;      /* as the plan's if the VM does not say */
+  bool has_power;               /* the VM says */
+  bool delete_vm_on_fail;       /* the plan's or the VM's */
 };
 DEFINE_VECTOR_TYPE (plan_vm_vector, struct plan_vm);
+
+enum plan_type {
+  PLAN_TYPE_UNSET,              /* by warm */
+  PLAN_TYPE_COLD, PLAN_TYPE_WARM, PLAN_TYPE_CONVERSION, PLAN_TYPE_LIVE
+};
 
 struct plan {
   struct object_meta meta;
@@ -186,6 +200,7 @@ struct plan {
   struct object_ref transfer_network;
   char *target_namespace;
   char *description;
+  enum plan_type type;          /* supersedes warm, which is set by it */
   bool warm;
   bool preserve_static_ips;
   bool preserve_cluster_cpu_model;
@@ -194,6 +209,7 @@ struct plan {
   bool skip_guest_conversion;
   bool use_compatibility_mode;  /* default true */
   bool delete_vm_on_fail;
+  enum power_target power;
   char *pvc_name_template, *volume_name_template, *network_name_template;
   bool pvc_name_use_generate_name;      /* default true */
   key_value_vector target_labels, target_node_selector;
@@ -201,11 +217,13 @@ struct plan {
 };
 DEFINE_VECTOR_TYPE (plan_vector, struct plan);
 
+DEFINE_VECTOR_TYPE (plan_ref_vector, struct plan_ref);
+
 struct plan_migration {
   struct object_meta meta;
   struct object_ref plan;
   char *cutover;                /* RFC 3339, checked */
-  struct { struct plan_ref *ptr; size_t len; } cancel;
+  plan_ref_vector cancel;
 };
 DEFINE_VECTOR_TYPE (plan_migration_vector, struct plan_migration);
 
@@ -219,7 +237,9 @@ struct plan_set {
   plan_nad_vector nads;
   plan_vector plans;
   plan_migration_vector migrations;
-  struct yaml_arena *arena;     /* private: file names */
+  struct yaml_arena *arena;     /* private: owns all strings and all
+                                   vectors inside of objects; append to
+                                   none of them */
 };
 
 /* Read the files ("-" is standard input) into *SET.  What is wrong is
@@ -232,10 +252,20 @@ extern int plan_load (const char *const *files, size_t nr_files,
                       struct plan_set *set, problem_vector *problems);
 extern void plan_set_free (struct plan_set *set);
 
+/* Print every field of every kind, one a line: "KIND PATH TYPE FLAGS",
+ * FLAGS being "-" or "required" or "unused".  What nbdlift-plan(5) must
+ * describe.
+ */
+extern void plan_list_fields (FILE *fp);
+
 /* What can be checked without a source: references, required fields,
  * names, maps of the right provider, targetNamespace, duplicates.  Needs
  * exactly what Forklift's validation of Provider, maps, Hook, Plan and
- * Migration needs, with its condition types.  0, or -1 reported.
+ * Migration needs, with its condition types.  In a set without a Plan an
+ * object that is referred to may be missing (a note says so); so may the
+ * destination provider, which then is the cluster that the manifests are
+ * made for.  What one manifest says alone was checked by plan_load.  0,
+ * or -1 reported.
  */
 extern int plan_check (const struct plan_set *set, problem_vector *problems);
 
@@ -255,11 +285,21 @@ plan_find_storage_map (const struct plan_set *set,
 extern const struct plan_hook *
 plan_find_hook (const struct plan_set *set, const struct object_ref *ref,
                 const char *ns);
+extern const struct plan *
+plan_find_plan (const struct plan_set *set, const struct object_ref *ref,
+                const char *ns);
+extern const struct plan_nad *
+plan_find_nad (const struct plan_set *set, const struct object_ref *ref,
+               const char *ns);
 
-/* The map row for a network or storage of the source: id first, then
- * name.  For sources of type ova a storage row named "Dummy storage for
- * source provider PROVIDER" fits every disk that has no row of its own.
- * NULL when none fits.
+/* The storage of all disks of an OVA provider, followed by its name. */
+#define PLAN_DUMMY_STORAGE "Dummy storage for source provider "
+
+/* The map row for a network or storage of the source: by id first, then
+ * by name among the rows without an id (a row with an id means that one
+ * object and no other of its name).  For sources of type ova a storage
+ * row named "Dummy storage for source provider PROVIDER" fits every disk
+ * that has no row of its own.  NULL when none fits.
  */
 extern const struct network_map_row *
 plan_map_network (const struct plan_network_map *map, const char *id,
