@@ -85,17 +85,14 @@ new_document (const struct vm *vm)
 
 /* Check a document that was read. */
 static int
-check_document (const char *path, const json_t *doc, const struct vm *vm)
+check_document (const char *path, const json_t *doc)
 {
-  CLEANUP_FREE char *id_now = json_text (vm->id);
   const json_t *disks = json_object_get (doc, "disks"), *d;
   const json_t *who = json_object_get (doc, "vm");
   const char *id = json_get_string (who, "id", NULL);
   const uint64_t version = json_get_u64 (doc, "version", 0);
   size_t i;
 
-  if (id_now == NULL)
-    return -1;
   errno = EINVAL;
   if (version != JOURNAL_VERSION || !json_is_array (disks) || id == NULL) {
     log_error ("%s: not a journal that this version of nbdlift can read; "
@@ -110,51 +107,87 @@ check_document (const char *path, const json_t *doc, const struct vm *vm)
       errno = EINVAL;
       return -1;
     }
-  if (strcmp (id, id_now) != 0) {
-    log_error ("%s: belongs to the VM with id %s, not %s; give this VM "
-               "another targetName, or use another output folder", path,
-               printable (id), printable (vm->id));
-    errno = EEXIST;
-    return -1;
-  }
   return 0;
 }
 
+/* It must be of this VM. */
+static int
+check_vm (const struct journal *j, const struct vm *vm)
+{
+  CLEANUP_FREE char *id = json_text (vm->id);
+
+  if (id == NULL)
+    return -1;
+  if (strcmp (journal_vm_text (j, "id"), id) == 0)
+    return 0;
+  log_error ("%s: belongs to the VM with id %s, not %s; give this VM "
+             "another targetName, or use another output folder", j->path,
+             printable (journal_vm_text (j, "id")), printable (id));
+  errno = EEXIST;
+  return -1;
+}
+
 struct journal *
-journal_open (const char *folder, const char *target, const struct vm *vm)
+journal_load (const char *folder)
 {
   struct journal *j = calloc (1, sizeof *j);
+  int saved_errno;
 
   if (j == NULL) {
     log_oom ();
     return NULL;
   }
   pthread_mutex_init (&j->lock, NULL);
-  if (asprintf (&j->path, "%s/%s.json", folder, target) == -1) {
+  if (asprintf (&j->path, "%s/journal.json", folder) == -1) {
     j->path = NULL;
     log_oom ();
     goto err;
   }
-
   j->doc = json_read_file (j->path, 0);
-  if (j->doc == NULL && errno != ENOENT)
-    goto err;
-  if (j->doc == NULL)
-    j->doc = new_document (vm);
-  else if (check_document (j->path, j->doc, vm) == -1)
-    goto err;
-  if (j->doc == NULL)
+  if (j->doc == NULL || check_document (j->path, j->doc) == -1)
     goto err;
   return j;
 
  err:
-  {
-    const int saved_errno = errno;
-
-    journal_close (j);
-    errno = saved_errno;
-  }
+  saved_errno = errno;
+  journal_close (j);
+  errno = saved_errno;
   return NULL;
+}
+
+/* One that nothing is on stable storage of. */
+static struct journal *
+journal_begin (const char *folder, const struct vm *vm)
+{
+  struct journal *j = calloc (1, sizeof *j);
+
+  if (j == NULL || asprintf (&j->path, "%s/journal.json", folder) == -1) {
+    free (j);
+    log_oom ();
+    return NULL;
+  }
+  pthread_mutex_init (&j->lock, NULL);
+  j->doc = new_document (vm);
+  if (j->doc == NULL) {
+    journal_close (j);
+    return NULL;
+  }
+  return j;
+}
+
+struct journal *
+journal_open (const char *folder, const struct vm *vm)
+{
+  struct journal *j = journal_load (folder);
+
+  if (j == NULL && errno == ENOENT)
+    return journal_begin (folder, vm);
+  if (j && check_vm (j, vm) == -1) {
+    journal_close (j);
+    errno = EEXIST;
+    return NULL;
+  }
+  return j;
 }
 
 void
@@ -166,6 +199,18 @@ journal_close (struct journal *j)
   pthread_mutex_destroy (&j->lock);
   free (j->path);
   free (j);
+}
+
+const char *
+journal_vm_text (const struct journal *j, const char *key)
+{
+  return json_get_string (json_object_get (j->doc, "vm"), key, "");
+}
+
+size_t
+journal_nr_disks (const struct journal *j)
+{
+  return json_array_size (json_object_get (j->doc, "disks"));
 }
 
 static json_t *
@@ -222,7 +267,7 @@ check_number (const struct vm_disk *d, const json_t *was, const char *key,
 int
 journal_check_source (const struct journal *j, const struct vm *vm)
 {
-  const size_t nr_disks = json_array_size (json_object_get (j->doc, "disks"));
+  const size_t nr_disks = journal_nr_disks (j);
   int r = 0;
   size_t i;
 

@@ -25,14 +25,25 @@ enum journal_disk_state {
 
 struct journal;
 
-/* Open the journal of VM, or begin one (nothing is written yet).  FOLDER
- * is of this plan and exists; TARGET is the VM's target name and names
- * the file FOLDER/TARGET.json.  NULL with errno and a report: EINVAL if
- * the file is not a journal of this VM, or is of a newer version.
+/* Open the journal of VM, or begin one (nothing is written yet): the file
+ * journal.json in FOLDER, which exists and is of this VM.  NULL with
+ * errno and a report: EINVAL if the file is not a journal or is of a
+ * newer version, EEXIST if it is of another VM.
  */
-extern struct journal *journal_open (const char *folder, const char *target,
+extern struct journal *journal_open (const char *folder,
                                      const struct vm *vm);
 extern void journal_close (struct journal *j);
+
+/* Open a journal that is there, for reading.  NULL with errno and a
+ * report, but for ENOENT, which is not reported.
+ */
+extern struct journal *journal_load (const char *folder);
+/* Of which VM it is ("id" or "name"), and how many disks that has.  The
+ * text belongs to J.
+ */
+extern const char *journal_vm_text (const struct journal *j,
+                                    const char *key);
+extern size_t journal_nr_disks (const struct journal *j);
 
 /* Compare what the journal knows of each disk with VM: id, capacity,
  * place and data on the source.  0, or -1 with errno ESTALE and a report
@@ -66,8 +77,8 @@ extern int journal_disk_finished (struct journal *j, size_t disk,
                                   const char *digest_file,
                                   const char *digest, bool converted);
 
-/* Text that journal_disk_copied or _finished recorded, malloc'ed, or
- * NULL: "digest", "volume", "digestFile", "volumeDigest".
+/* Text that the functions above recorded, malloc'ed, or NULL: "id",
+ * "name", "digest", "volume", "digestFile", "volumeDigest".
  */
 extern char *journal_disk_text (const struct journal *j, size_t disk,
                                 const char *key);

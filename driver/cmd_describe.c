@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * nbdlift describe: everything that is known of one VM.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/include/cleanup.h"
+#include "common/json/json.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/command.h"
+#include "driver/driver_log.h"
+#include "driver/output.h"
+#include "driver/session.h"
+
+/* The registered port of NBD; disk I is expected at the Ith after it. */
+#define NBD_PORT 10809
+
+static const char help[] =
+"Usage: nbdlift describe PLAN... VM [OPTION]...\n"
+"Print what the source says of a VM.\n"
+"\n"
+"PLAN is a file of manifests (YAML or JSON), or - for standard input;\n"
+"VM the id, the name or the inventory path of a VM of the plan's source.\n"
+"\n"
+"  -o, --output=json|yaml|libvirtxml\n"
+"                             how to print (default: yaml)\n"
+"      --provider=NAME        the Provider, if the files hold several\n"
+"  -v, --verbose              debug messages too\n"
+"      --help                 print this text\n"
+"\n"
+"libvirtxml is a domain whose disks are NBD exports on localhost, ports\n"
+"10809 and up; 'nbdlift serve --tcp' makes one with the ports that it uses.\n"
+"\n"
+"Exit status: 0 ok; 1 no such VM, or several; 2 wrong usage; 3 plan invalid;\n"
+"4 source unreachable or refused.\n";
+
+enum {
+  OPTION_PROVIDER = OPTION_COMMAND,
+};
+
+static const struct option options[] = {
+  { "output", required_argument, NULL, 'o' },
+  { "provider", required_argument, NULL, OPTION_PROVIDER },
+  { "verbose", no_argument, NULL, 'v' },
+  { "help", no_argument, NULL, OPTION_HELP },
+  { NULL, 0, NULL, 0 }
+};
+
+static int
+print_xml (const struct vm *vm)
+{
+  CLEANUP_FREE struct vm_xml_disk *disks = calloc (vm->disks.len + 1,
+                                                   sizeof *disks);
+  CLEANUP_FREE char *xml = NULL;
+  size_t i;
+
+  if (disks == NULL) {
+    log_oom ();
+    return -1;
+  }
+  for (i = 0; i < vm->disks.len; i++) {
+    disks[i].nbd_host = "localhost";
+    disks[i].nbd_port = NBD_PORT + i;
+    disks[i].format = "raw";
+  }
+  xml = vm_to_libvirt_xml (vm, disks);
+  if (xml == NULL)
+    return -1;
+  fputs (xml, stdout);
+  return 0;
+}
+
+static int
+print_vm (const struct vm *vm, enum output_format format)
+{
+  CLEANUP_JSON json_t *j = NULL;
+
+  if (format == OUTPUT_LIBVIRTXML)
+    return print_xml (vm);
+  j = vm_to_json (vm);
+  return j ? output_document (j, format) : -1;
+}
+
+static int
+main_describe (int argc, char **argv)
+{
+  CLEANUP_SESSION struct session s = SESSION_INIT;
+  CLEANUP_VM struct vm vm;
+  enum output_format format = OUTPUT_YAML;
+  const char *provider = NULL;
+  int opt;
+
+  vm_init (&vm);
+  while ((opt = getopt_long (argc, argv, "o:v", options, NULL)) != -1)
+    switch (opt) {
+    case 'o':
+      if (!output_format_of_name (optarg, &format) ||
+          format == OUTPUT_TABLE)
+        return usage_error (argv, "--output=%s: it is json, yaml or "
+                            "libvirtxml", printable (optarg));
+      break;
+    case OPTION_PROVIDER:
+      provider = optarg;
+      break;
+    case 'v':
+      driver_log_set_level (LOG_LEVEL_DEBUG);
+      break;
+    case OPTION_HELP:
+      fputs (help, stdout);
+      return finish_stdout (STATUS_OK);
+    default:
+      return usage_hint (argv);
+    }
+  if (argc - optind < 2)
+    return usage_error (argv, "give a plan file and a VM");
+
+  if (session_load (&s, (const char *const *) &argv[optind],
+                    argc - optind - 1) == -1)
+    return STATUS_PLAN;
+  if (session_choose_provider (&s, provider) == -1) {
+    session_print_problems (&s);
+    return STATUS_PLAN;
+  }
+  if (session_open (&s) == -1)
+    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
+  if (session_describe (&s, argv[argc - 1], &vm) == -1)
+    return errno == ENOENT || errno == EEXIST || errno == EINVAL ?
+      STATUS_FAILED : STATUS_SOURCE;
+  return finish_stdout (print_vm (&vm, format) == 0 ? STATUS_OK :
+                        STATUS_FAILED);
+}
+
+const struct command command_describe = {
+  "describe", "print what a source says of a VM", help, main_describe
+};

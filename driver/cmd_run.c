@@ -1,0 +1,298 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * nbdlift run: migrate the VMs of a plan.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/json/json.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/cancel.h"
+#include "driver/command.h"
+#include "driver/driver_log.h"
+#include "driver/run.h"
+
+static const char help[] =
+"Usage: nbdlift run PLAN... --output=DIR [OPTION]...\n"
+"Migrate the VMs of a plan: copy their disks, convert the guests, write the\n"
+"VirtualMachines.  Run again, it goes on where it was.\n"
+"\n"
+"PLAN is a file of manifests (YAML or JSON), or - for standard input.\n"
+"\n"
+"  -o, --output=DIR           put disks and manifests under DIR (required)\n"
+"      --state=DIR            keep the journal in DIR (default: OUTPUT/.nbdlift)\n"
+"      --plan=NAME            the Plan to run, if the files hold several\n"
+"      --vm=NAME              only this VM (name or id); can be repeated\n"
+"      --max-inflight=N       copy at most N disks at once (default: 20)\n"
+"      --no-verify-manifest   do not check the source's own checksums\n"
+"      --machine-readable[=FD]\n"
+"                             JSON lines to FD (default: 2)\n"
+"  -q, --quiet                only warnings and errors\n"
+"  -v, --verbose              debug messages too\n"
+"      --help                 print this text\n"
+"\n"
+"Exit status: 0 all VMs migrated; 1 failed; 2 wrong usage; 3 plan invalid;\n"
+"4 source failed; 5 target failed; 6 conversion failed; 7 some VMs failed;\n"
+"8 cancelled.\n";
+
+enum {
+  OPTION_STATE = OPTION_COMMAND,
+  OPTION_PLAN,
+  OPTION_VM,
+  OPTION_MAX_INFLIGHT,
+  OPTION_NO_VERIFY_MANIFEST,
+  OPTION_MACHINE_READABLE,
+};
+
+static const struct option options[] = {
+  { "output", required_argument, NULL, 'o' },
+  { "state", required_argument, NULL, OPTION_STATE },
+  { "plan", required_argument, NULL, OPTION_PLAN },
+  { "vm", required_argument, NULL, OPTION_VM },
+  { "max-inflight", required_argument, NULL, OPTION_MAX_INFLIGHT },
+  { "no-verify-manifest", no_argument, NULL, OPTION_NO_VERIFY_MANIFEST },
+  { "machine-readable", optional_argument, NULL, OPTION_MACHINE_READABLE },
+  { "quiet", no_argument, NULL, 'q' },
+  { "verbose", no_argument, NULL, 'v' },
+  { "help", no_argument, NULL, OPTION_HELP },
+  { NULL, 0, NULL, 0 }
+};
+
+struct run_command {
+  struct run_options run;
+  const char *plan;
+  string_vector only;
+  bool quiet;
+  int machine_fd;               /* -1: none */
+  const char *const *files;
+  size_t nr_files;
+};
+
+/* -1 go on; else the exit status. */
+static int
+parse (int argc, char **argv, struct run_command *c)
+{
+  uint64_t n;
+  json_t *utf8;
+  int opt;
+
+  c->run.max_inflight = DEFAULT_MAX_INFLIGHT;
+  c->run.verify_manifest = true;
+  c->machine_fd = -1;
+  while ((opt = getopt_long (argc, argv, "o:qv", options, NULL)) != -1)
+    switch (opt) {
+    case 'o':
+      c->run.output = optarg;
+      break;
+    case OPTION_STATE:
+      c->run.state = optarg;
+      break;
+    case OPTION_PLAN:
+      c->plan = optarg;
+      break;
+    case OPTION_VM:
+      if (string_vector_append_dup (&c->only, optarg) == -1) {
+        log_oom ();
+        return STATUS_FAILED;
+      }
+      break;
+    case OPTION_MAX_INFLIGHT:
+      if (!parse_u64 (optarg, &n) || n == 0 || n > 1000)
+        return usage_error (argv, "--max-inflight=%s: give a number from 1 "
+                            "to 1000", printable (optarg));
+      c->run.max_inflight = n;
+      break;
+    case OPTION_NO_VERIFY_MANIFEST:
+      c->run.verify_manifest = false;
+      break;
+    case OPTION_MACHINE_READABLE:
+      n = STDERR_FILENO;
+      if ((optarg && (!parse_u64 (optarg, &n) || n == 0 || n > 1023)) ||
+          fcntl (n, F_GETFD) == -1)
+        return usage_error (argv, "--machine-readable=%s: give the number "
+                            "of an open file descriptor",
+                            optarg ? printable (optarg) : "");
+      c->machine_fd = n;
+      break;
+    case 'q':
+      c->quiet = true;
+      driver_log_set_level (LOG_LEVEL_WARNING);
+      break;
+    case 'v':
+      driver_log_set_level (LOG_LEVEL_DEBUG);
+      break;
+    case OPTION_HELP:
+      fputs (help, stdout);
+      return finish_stdout (STATUS_OK);
+    default:
+      return usage_hint (argv);
+    }
+  if (optind == argc)
+    return usage_error (argv, "which plan file?");
+  if (c->run.output == NULL)
+    return usage_error (argv, "--output=DIR is missing: where are disks and "
+                        "manifests to go?");
+  utf8 = json_string (c->run.output);
+  json_decref (utf8);
+  if (utf8 == NULL)
+    return usage_error (argv, "--output=%s: the folder's name must be UTF-8",
+                        printable (c->run.output));
+  c->files = (const char *const *) &argv[optind];
+  c->nr_files = argc - optind;
+  return -1;
+}
+
+/* For people on standard error, unless JSON lines go there. */
+static struct progress *
+open_progress (const struct run_command *c)
+{
+  struct progress_options o = { .style = PROGRESS_PLAIN, .human = stderr };
+  const char *term = getenv ("TERM");
+
+  if (c->machine_fd == STDERR_FILENO) {
+    o.machine = stderr;
+    o.human = NULL;
+  }
+  else if (c->machine_fd >= 0) {
+    o.machine = c->machine_fd == STDOUT_FILENO ? stdout :
+      fdopen (c->machine_fd, "a");
+    if (o.machine == NULL) {
+      log_error ("--machine-readable=%d: %m", c->machine_fd);
+      return NULL;
+    }
+  }
+  if (c->quiet)
+    o.style = PROGRESS_SILENT;
+  else if (isatty (STDERR_FILENO) && term && strcmp (term, "dumb") != 0)
+    o.style = PROGRESS_TERMINAL;
+  o.color = wants_color (stderr);
+  return progress_new (&o);
+}
+
+/* Problems of the plan, as text or as events. */
+static bool
+report_problems (struct progress *p, const problem_vector *problems,
+                 bool machine_only)
+{
+  CLEANUP_JSON json_t *array = problem_to_json (problems);
+  size_t i;
+
+  if (!machine_only)
+    problem_print (stderr, problems);
+  for (i = 0; i < problems->len && i < json_array_size (array); i++)
+    progress_event (p, problems->ptr[i].category == PROBLEM_CRITICAL ?
+                    "error" : "warning", json_array_get (array, i));
+  return problem_any_critical (problems);
+}
+
+static const char *
+verdict (enum exit_status status)
+{
+  switch (status) {
+  case STATUS_OK:
+    return "succeeded";
+  case STATUS_PARTLY:
+    return "partial";
+  case STATUS_CANCELLED:
+    return "canceled";
+  default:
+    return "failed";
+  }
+}
+
+/* Everything between the command line and the last JSON line.  *RESULT
+ * stays NULL when no VM was begun.
+ */
+static enum exit_status
+run_command (const struct run_command *c, struct progress *p,
+             struct session *s, json_t **result)
+{
+  CLEANUP_PREFLIGHT preflight_vm_vector vms = EMPTY_VECTOR;
+  const struct preflight_options preflight_options = {
+    .for_run = true,
+    .only = &c->only,
+  };
+  struct run run = {
+    .session = s,
+    .options = &c->run,
+    .pre = &vms,
+    .progress = p,
+  };
+  const bool machine_only = c->machine_fd == STDERR_FILENO;
+
+  if (session_load (s, c->files, c->nr_files) == -1)
+    return STATUS_PLAN;
+  if (problem_any_critical (&s->problems)) {
+    report_problems (p, &s->problems, machine_only);
+    return STATUS_PLAN;
+  }
+  if (session_choose_plan (s, c->plan) == -1)
+    return STATUS_PLAN;
+  if (session_open (s) == -1)
+    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
+  if (preflight (s, &preflight_options, &s->problems, &vms) == -1)
+    return errno == EINVAL ? STATUS_PLAN : STATUS_SOURCE;
+  if (report_problems (p, &s->problems, machine_only))
+    return STATUS_PLAN;
+  if (cancel_requested ())
+    return STATUS_CANCELLED;
+  if (vms.len == 0) {
+    log_error ("the plan has no VM to migrate");
+    return STATUS_PLAN;
+  }
+  return run_plan (&run, result);
+}
+
+/* The last JSON line. */
+static void
+report_result (struct progress *p, enum exit_status status,
+               const json_t *result)
+{
+  CLEANUP_JSON json_t *j = json_pack ("{s:s, s:i}", "status",
+                                      verdict (status), "exitStatus",
+                                      (int) status);
+
+  if (j && result)
+    json_object_update (j, (json_t *) result);
+  if (j)
+    progress_event (p, "result", j);
+}
+
+static int
+main_run (int argc, char **argv)
+{
+  struct run_command c = { .plan = NULL };
+  CLEANUP_SESSION struct session s = SESSION_INIT;
+  CLEANUP_JSON json_t *result = NULL;
+  struct progress *p;
+  int status;
+
+  status = parse (argc, argv, &c);
+  if (status == -1) {
+    p = open_progress (&c);
+    if (p == NULL || progress_start (p) == -1) {
+      progress_free (p);
+      string_vector_free (&c.only);
+      return STATUS_FAILED;
+    }
+    driver_log_set_writer (progress_message, p);
+    status = run_command (&c, p, &s, &result);
+    report_result (p, status, result);
+    driver_log_set_writer (NULL, NULL);
+    progress_free (p);
+    if (result && c.machine_fd != STDOUT_FILENO)
+      run_print_result (result);
+    status = finish_stdout (status);
+  }
+  string_vector_free (&c.only);
+  return status;
+}
+
+const struct command command_run = {
+  "run", "migrate the VMs of a plan", help, main_run
+};

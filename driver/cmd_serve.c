@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * nbdlift serve: show the disks of a VM as NBD exports to whatever
+ * program people want to read them with.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "common/util/subprocess.h"
+#include "driver/cancel.h"
+#include "driver/command.h"
+#include "driver/driver_log.h"
+#include "driver/serve.h"
+#include "driver/session.h"
+
+static const char help[] =
+"Usage: nbdlift serve PLAN... VM [OPTION]...\n"
+"Show the disks of a VM as NBD exports.  Without --run their URIs are printed,\n"
+"one a line, and served until SIGINT or SIGTERM.\n"
+"\n"
+"PLAN is a file of manifests (YAML or JSON), or - for standard input;\n"
+"VM the id, the name or the inventory path of a VM of the plan's source.\n"
+"\n"
+"      --run=COMMAND          run COMMAND by sh -c, with the URI of each disk in\n"
+"                             NBDLIFT_URI_0, NBDLIFT_URI_1, ... and their number\n"
+"                             in NBDLIFT_DISKS, and end with its exit status\n"
+"      --tcp                  serve on TCP ports of localhost, each disk as the\n"
+"                             default export of its own port; NBDLIFT_LIBVIRTXML\n"
+"                             then names a domain that virt-v2v -i libvirtxml reads\n"
+"      --provider=NAME        the Provider, if the files hold several\n"
+"  -v, --verbose              debug messages too\n"
+"      --help                 print this text\n"
+"\n"
+"Exit status: that of COMMAND; else 0 ended by a signal; 1 no such VM, or\n"
+"several; 2 wrong usage; 3 plan invalid; 4 source unreachable or refused.\n";
+
+enum {
+  OPTION_RUN = OPTION_COMMAND,
+  OPTION_TCP,
+  OPTION_PROVIDER,
+};
+
+static const struct option options[] = {
+  { "run", required_argument, NULL, OPTION_RUN },
+  { "tcp", no_argument, NULL, OPTION_TCP },
+  { "provider", required_argument, NULL, OPTION_PROVIDER },
+  { "verbose", no_argument, NULL, 'v' },
+  { "help", no_argument, NULL, OPTION_HELP },
+  { NULL, 0, NULL, 0 }
+};
+
+/* Write the libvirt XML of VM to a new file.  Its path, malloc'ed; NULL
+ * reported.
+ */
+static char *
+write_xml (const struct vm *vm, const struct served_vm *served)
+{
+  CLEANUP_FREE struct vm_xml_disk *disks = calloc (vm->disks.len + 1,
+                                                   sizeof *disks);
+  CLEANUP_FREE char *xml = NULL, *path = NULL;
+  CLEANUP_FCLOSE FILE *fp = NULL;
+  const char *tmp = getenv ("TMPDIR");
+  size_t i;
+  char *r;
+  int fd;
+
+  if (disks == NULL ||
+      asprintf (&path, "%s/nbdlift-XXXXXX.xml", tmp ? tmp : "/tmp") == -1) {
+    path = NULL;
+    log_oom ();
+    return NULL;
+  }
+  for (i = 0; i < vm->disks.len; i++) {
+    disks[i].nbd_host = "localhost";
+    disks[i].nbd_port = served_port (served, i);
+    disks[i].format = "raw";
+  }
+  xml = vm_to_libvirt_xml (vm, disks);
+  if (xml == NULL)
+    return NULL;
+  fd = mkostemps (path, 4, O_CLOEXEC);
+  if (fd == -1 || (fp = fdopen (fd, "w")) == NULL) {
+    log_error ("cannot make a file %s: %m", path);
+    return NULL;
+  }
+  if (fputs (xml, fp) == EOF || fflush (fp) == EOF) {
+    log_error ("%s: %m", path);
+    unlink (path);
+    return NULL;
+  }
+  r = path;
+  path = NULL;
+  return r;
+}
+
+/* "NAME=value" entries for the command, NULL-terminated. */
+static int
+make_env (const struct vm *vm, const struct served_vm *served,
+          const char *xml, string_vector *env)
+{
+  size_t i;
+
+  for (i = 0; i < vm->disks.len; i++)
+    if (served_uri (served, i) &&
+        string_vector_append_format (env, "NBDLIFT_URI_%zu=%s", i,
+                                     served_uri (served, i)) == -1)
+      goto oom;
+  if (string_vector_append_format (env, "NBDLIFT_DISKS=%zu",
+                                   vm->disks.len) == -1 ||
+      (xml && string_vector_append_format (env, "NBDLIFT_LIBVIRTXML=%s",
+                                           xml) == -1) ||
+      string_vector_append (env, NULL) == -1)
+    goto oom;
+  return 0;
+
+ oom:
+  log_oom ();
+  return -1;
+}
+
+/* Run COMMAND and return its exit status.  A signal to us ends it. */
+static int
+run_command (const char *command, const string_vector *env)
+{
+  const char *const argv[] = { "/bin/sh", "-c", command, NULL };
+  struct subprocess_options o = SUBPROCESS_OPTIONS_INIT;
+  pid_t pid;
+  int status = 0, r;
+
+  o.stdin_fd = STDIN_FILENO;
+  o.env = (const char *const *) env->ptr;
+  pid = subprocess_start (argv, &o);
+  if (pid == -1)
+    return STATUS_FAILED;
+  do {
+    r = subprocess_wait (pid, 200, &status);
+    if (r == 0 && cancel_requested ()) {
+      subprocess_stop (pid, false, 5000);
+      return STATUS_CANCELLED;
+    }
+  } while (r == 0);
+  if (r == -1)
+    return STATUS_FAILED;
+  return WIFEXITED (status) ? WEXITSTATUS (status) :
+    128 + WTERMSIG (status);
+}
+
+static int
+print_uris (const struct vm *vm, const struct served_vm *served,
+            const char *xml)
+{
+  size_t i;
+
+  for (i = 0; i < vm->disks.len; i++)
+    if (served_uri (served, i))
+      printf ("%s\n", served_uri (served, i));
+  if (xml)
+    printf ("%s\n", xml);
+  if (finish_stdout (STATUS_OK) != STATUS_OK)
+    return STATUS_FAILED;
+  cancel_wait ();
+  return STATUS_OK;
+}
+
+static int
+serve (const struct session *s, const char *name, const char *command,
+       bool tcp)
+{
+  const struct serve_options serve_options = { .tcp = tcp };
+  CLEANUP_STRING_VECTOR string_vector env = EMPTY_VECTOR;
+  CLEANUP_FREE char *xml = NULL;
+  CLEANUP_VM struct vm vm;
+  struct served_vm *served;
+  int status = STATUS_FAILED;
+
+  vm_init (&vm);
+  if (session_describe (s, name, &vm) == -1)
+    return errno == ENOENT || errno == EEXIST || errno == EINVAL ?
+      STATUS_FAILED : STATUS_SOURCE;
+  served = serve_vm (s->ops, s->source, &vm, &serve_options);
+  if (served == NULL)
+    return cancel_requested () ? STATUS_CANCELLED : STATUS_SOURCE;
+  if (!tcp || (xml = write_xml (&vm, served)) != NULL) {
+    if (command == NULL)
+      status = print_uris (&vm, served, xml);
+    else if (make_env (&vm, served, xml, &env) == 0)
+      status = run_command (command, &env);
+  }
+  serve_stop (served);
+  if (xml)
+    unlink (xml);
+  return status;
+}
+
+static int
+main_serve (int argc, char **argv)
+{
+  CLEANUP_SESSION struct session s = SESSION_INIT;
+  const char *command = NULL, *provider = NULL;
+  bool tcp = false;
+  int opt;
+
+  while ((opt = getopt_long (argc, argv, "v", options, NULL)) != -1)
+    switch (opt) {
+    case OPTION_RUN:
+      command = optarg;
+      break;
+    case OPTION_TCP:
+      tcp = true;
+      break;
+    case OPTION_PROVIDER:
+      provider = optarg;
+      break;
+    case 'v':
+      driver_log_set_level (LOG_LEVEL_DEBUG);
+      break;
+    case OPTION_HELP:
+      fputs (help, stdout);
+      return finish_stdout (STATUS_OK);
+    default:
+      return usage_hint (argv);
+    }
+  if (argc - optind < 2)
+    return usage_error (argv, "give a plan file and a VM");
+
+  if (session_load (&s, (const char *const *) &argv[optind],
+                    argc - optind - 1) == -1)
+    return STATUS_PLAN;
+  if (session_choose_provider (&s, provider) == -1) {
+    session_print_problems (&s);
+    return STATUS_PLAN;
+  }
+  if (session_open (&s) == -1)
+    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
+  return serve (&s, argv[argc - 1], command, tcp);
+}
+
+const struct command command_serve = {
+  "serve", "show the disks of a VM as NBD exports", help, main_serve
+};

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * nbdlift verify: do the source and the volumes still hold what was
+ * copied?  Walks through the journals of a plan; verify.c compares.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/json/json.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/cancel.h"
+#include "driver/command.h"
+#include "driver/driver_log.h"
+#include "driver/output.h"
+#include "driver/progress.h"
+#include "driver/run.h"
+#include "driver/session.h"
+#include "driver/verify.h"
+
+static const char help[] =
+"Usage: nbdlift verify PLAN... --output=DIR [OPTION]...\n"
+"Prove that what was migrated is still what was copied: the source is compared\n"
+"with the digests of the copy, each volume with the digests it had in the end.\n"
+"The first differing offset is named.\n"
+"\n"
+"PLAN is a file of manifests (YAML or JSON), or - for standard input.\n"
+"\n"
+"  -o, --output=DIR           the folder that 'nbdlift run' was given (required)\n"
+"      --state=DIR            its state folder (default: OUTPUT/.nbdlift)\n"
+"      --plan=NAME            the Plan, if the files hold several\n"
+"      --vm=NAME              only this VM; can be repeated\n"
+"      --no-source            look at the volumes only\n"
+"  -f, --format=table|json|yaml\n"
+"                             how to print (default: table)\n"
+"  -q, --quiet                only warnings and errors\n"
+"  -v, --verbose              debug messages too\n"
+"      --help                 print this text\n"
+"\n"
+"Exit status: 0 everything is the same; 1 something differs or is not complete;\n"
+"2 wrong usage; 3 plan invalid; 4 source failed; 8 cancelled.\n";
+
+enum {
+  OPTION_STATE = OPTION_COMMAND,
+  OPTION_PLAN,
+  OPTION_VM,
+  OPTION_NO_SOURCE,
+};
+
+static const struct option options[] = {
+  { "output", required_argument, NULL, 'o' },
+  { "state", required_argument, NULL, OPTION_STATE },
+  { "plan", required_argument, NULL, OPTION_PLAN },
+  { "vm", required_argument, NULL, OPTION_VM },
+  { "no-source", no_argument, NULL, OPTION_NO_SOURCE },
+  { "format", required_argument, NULL, 'f' },
+  { "quiet", no_argument, NULL, 'q' },
+  { "verbose", no_argument, NULL, 'v' },
+  { "help", no_argument, NULL, OPTION_HELP },
+  { NULL, 0, NULL, 0 }
+};
+
+static const struct output_column columns[] = {
+  { "VM", "vm", COLUMN_TEXT },
+  { "DISK", "disk", COLUMN_TEXT },
+  { "SOURCE", "source", COLUMN_TEXT },
+  { "VOLUME", "volume", COLUMN_TEXT },
+  { "OFFSET", "offset", COLUMN_TEXT },
+  { NULL, NULL, COLUMN_TEXT }
+};
+
+struct verify_command {
+  const char *output, *state, *plan;
+  string_vector only;
+  bool no_source, quiet;
+  enum output_format format;
+};
+
+static bool
+is_chosen (const struct verify_command *c, const char *folder_name,
+           const struct journal *j)
+{
+  size_t i;
+
+  for (i = 0; i < c->only.len; i++)
+    if (strcmp (c->only.ptr[i], folder_name) == 0 ||
+        strcmp (c->only.ptr[i], journal_vm_text (j, "id")) == 0 ||
+        strcmp (c->only.ptr[i], journal_vm_text (j, "name")) == 0)
+      return true;
+  return c->only.len == 0;
+}
+
+/* The folders of VMs in FOLDER, sorted.  0, or -1 reported. */
+static int
+list_vms (const char *folder, string_vector *names)
+{
+  DIR *dir = opendir (folder);
+  struct dirent *d;
+  size_t i;
+
+  if (dir == NULL) {
+    log_error ("%s: %m; was this plan run with this output folder?",
+               folder);
+    return -1;
+  }
+  while ((d = readdir (dir)) != NULL) {
+    char *copy;
+
+    if (d->d_name[0] == '.')
+      continue;
+    copy = strdup (d->d_name);
+    for (i = 0; i < names->len; i++)
+      if (copy && strcmp (names->ptr[i], copy) > 0)
+        break;
+    if (copy == NULL || string_vector_insert (names, copy, i) == -1) {
+      free (copy);
+      log_oom ();
+      closedir (dir);
+      return -1;
+    }
+  }
+  closedir (dir);
+  return 0;
+}
+
+/* All VMs of the plan that have a journal. */
+static enum exit_status
+verify_plan (const struct verify_command *c, const struct session *s,
+             struct progress *p, json_t *rows)
+{
+  CLEANUP_FREE char *state = run_state_folder (c->output, c->state);
+  CLEANUP_FREE char *plan_folder = NULL, *vms = NULL;
+  CLEANUP_STRING_VECTOR string_vector names = EMPTY_VECTOR;
+  enum exit_status status = STATUS_OK, r;
+  size_t i, nr_chosen = 0;
+
+  plan_folder = state ? run_plan_folder (state, s->plan) : NULL;
+  vms = plan_folder ? run_vm_folder (plan_folder, "") : NULL;
+  if (vms == NULL || list_vms (vms, &names) == -1)
+    return STATUS_FAILED;
+
+  for (i = 0; i < names.len && status != STATUS_CANCELLED; i++) {
+    CLEANUP_FREE char *folder = run_vm_folder (plan_folder, names.ptr[i]);
+    struct journal *j = folder ? journal_load (folder) : NULL;
+    const struct verify_options verify_options = {
+      .session = c->no_source ? NULL : s,
+      .progress = p,
+      .folder = folder,
+      .journal = j,
+    };
+
+    if (j == NULL) {
+      if (errno != ENOENT)
+        status = STATUS_FAILED;
+      continue;
+    }
+    if (is_chosen (c, names.ptr[i], j)) {
+      nr_chosen++;
+      r = verify_vm (&verify_options, rows);
+      if (r != STATUS_OK && status != STATUS_FAILED)
+        status = r;
+    }
+    journal_close (j);
+  }
+  if (nr_chosen == 0) {
+    log_error ("%s: no VM to verify", vms);
+    return STATUS_FAILED;
+  }
+  return status;
+}
+
+/* -1 go on; else the exit status. */
+static int
+parse (int argc, char **argv, struct verify_command *c)
+{
+  int opt;
+
+  while ((opt = getopt_long (argc, argv, "o:f:qv", options, NULL)) != -1)
+    switch (opt) {
+    case 'o':
+      c->output = optarg;
+      break;
+    case OPTION_STATE:
+      c->state = optarg;
+      break;
+    case OPTION_PLAN:
+      c->plan = optarg;
+      break;
+    case OPTION_VM:
+      if (string_vector_append_dup (&c->only, optarg) == -1) {
+        log_oom ();
+        return STATUS_FAILED;
+      }
+      break;
+    case OPTION_NO_SOURCE:
+      c->no_source = true;
+      break;
+    case 'f':
+      if (!output_format_of_name (optarg, &c->format) ||
+          c->format == OUTPUT_LIBVIRTXML)
+        return usage_error (argv, "--format=%s: it is table, json or yaml",
+                            printable (optarg));
+      break;
+    case 'q':
+      c->quiet = true;
+      driver_log_set_level (LOG_LEVEL_WARNING);
+      break;
+    case 'v':
+      driver_log_set_level (LOG_LEVEL_DEBUG);
+      break;
+    case OPTION_HELP:
+      fputs (help, stdout);
+      return finish_stdout (STATUS_OK);
+    default:
+      return usage_hint (argv);
+    }
+  if (optind == argc)
+    return usage_error (argv, "which plan file?");
+  if (c->output == NULL)
+    return usage_error (argv, "--output=DIR is missing");
+  return -1;
+}
+
+static int
+run_verify (const struct verify_command *c, const char *const *files,
+            size_t nr_files)
+{
+  CLEANUP_SESSION struct session s = SESSION_INIT;
+  CLEANUP_JSON json_t *rows = json_array ();
+  const char *term = getenv ("TERM");
+  const struct progress_options o = {
+    .style = c->quiet ? PROGRESS_SILENT :
+      isatty (STDERR_FILENO) && term && strcmp (term, "dumb") != 0 ?
+      PROGRESS_TERMINAL : PROGRESS_PLAIN,
+    .human = stderr,
+    .color = wants_color (stderr),
+  };
+  struct progress *p;
+  enum exit_status status;
+
+  if (rows == NULL) {
+    log_oom ();
+    return STATUS_FAILED;
+  }
+  if (session_load (&s, files, nr_files) == -1)
+    return STATUS_PLAN;
+  if (session_choose_plan (&s, c->plan) == -1 || s.provider == NULL) {
+    session_print_problems (&s);
+    return STATUS_PLAN;
+  }
+  if (!c->no_source && session_open (&s) == -1)
+    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
+
+  p = progress_new (&o);
+  if (p == NULL || progress_start (p) == -1) {
+    progress_free (p);
+    return STATUS_FAILED;
+  }
+  driver_log_set_writer (progress_message, p);
+  status = verify_plan (c, &s, p, rows);
+  driver_log_set_writer (NULL, NULL);
+  progress_free (p);
+  if (cancel_requested ())
+    return STATUS_CANCELLED;
+
+  if (json_array_size (rows) > 0) {
+    if (c->format == OUTPUT_TABLE)
+      output_table (rows, columns);
+    else
+      output_document (rows, c->format);
+  }
+  return finish_stdout (status);
+}
+
+static int
+main_verify (int argc, char **argv)
+{
+  struct verify_command c = { .format = OUTPUT_TABLE };
+  int status = parse (argc, argv, &c);
+
+  if (status == -1)
+    status = run_verify (&c, (const char *const *) &argv[optind],
+                         argc - optind);
+  string_vector_free (&c.only);
+  return status;
+}
+
+const struct command command_verify = {
+  "verify", "compare source and volumes with what was copied", help,
+  main_verify
+};

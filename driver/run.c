@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Run the VMs of a plan: first everything that can fail for reasons
+ * known beforehand, for all of them, then the pipelines in parallel, in
+ * the plan's order.  The failure of one VM is its own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/include/minmax.h"
+#include "common/json/json.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/cancel.h"
+#include "driver/run.h"
+
+static char *
+format_path (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
+
+static char *
+format_path (const char *fmt, ...)
+{
+  va_list args;
+  char *r;
+  int n;
+
+  va_start (args, fmt);
+  n = vasprintf (&r, fmt, args);
+  va_end (args);
+  if (n == -1) {
+    log_oom ();
+    return NULL;
+  }
+  return r;
+}
+
+char *
+run_state_folder (const char *output, const char *state)
+{
+  return state ? format_path ("%s", state) :
+    format_path ("%s/.nbdlift", output);
+}
+
+char *
+run_plan_folder (const char *state, const struct plan *plan)
+{
+  return format_path ("%s/%s/%s", state, plan->meta.namespace_ ?
+                      plan->meta.namespace_ : "default", plan->meta.name);
+}
+
+char *
+run_vm_folder (const char *plan_folder, const char *target)
+{
+  return format_path ("%s/vms/%s", plan_folder, target);
+}
+
+char *
+run_status_path (const char *plan_folder)
+{
+  return format_path ("%s/status.json", plan_folder);
+}
+
+char *
+run_digest_path (const char *vm_folder, size_t disk)
+{
+  return format_path ("%s/disk-%zu.digest", vm_folder, disk);
+}
+
+/* mkdir -p, mode 0700. */
+static int
+make_folders (const char *path)
+{
+  CLEANUP_FREE char *copy = strdup (path);
+  char *p;
+
+  if (copy == NULL) {
+    log_oom ();
+    return -1;
+  }
+  for (p = copy + 1;; p++) {
+    const char c = *p;
+
+    if (c != '/' && c != '\0')
+      continue;
+    *p = '\0';
+    if (mkdir (copy, 0700) == -1 && errno != EEXIST) {
+      log_error ("cannot make the folder %s: %m; choose another one with "
+                 "--state", copy);
+      return -1;
+    }
+    *p = c;
+    if (c == '\0')
+      return 0;
+  }
+}
+
+/* Two runs of one plan into one target would spoil each other's work. */
+static int
+take_lock (struct run *run)
+{
+  CLEANUP_FREE char *path = format_path ("%s/lock", run->folder);
+
+  if (path == NULL)
+    return -1;
+  run->lock_fd = open (path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (run->lock_fd == -1) {
+    log_error ("cannot open %s: %m", path);
+    return -1;
+  }
+  if (flock (run->lock_fd, LOCK_EX | LOCK_NB) == 0)
+    return 0;
+  if (errno == EWOULDBLOCK)
+    log_error ("another nbdlift is running this plan with this state folder "
+               "(%s is locked); wait for its end", path);
+  else
+    log_error ("cannot lock %s: %m; choose a state folder on a local file "
+               "system with --state", path);
+  return -1;
+}
+
+/* Target, state folder, lock. */
+static int
+open_target (struct run *run)
+{
+  CLEANUP_FREE char *own_state = NULL;
+  const char *state = run->options->state;
+
+  run->target = run->target_ops->open (run->options->output);
+  if (run->target == NULL)
+    return -1;
+  if (state == NULL)
+    state = own_state = run->target_ops->state_dir (run->target);
+  if (state == NULL)
+    return -1;
+  run->folder = run_plan_folder (state, run->session->plan);
+  if (run->folder == NULL || make_folders (run->folder) == -1)
+    return -1;
+  return take_lock (run);
+}
+
+/* Bytes of data that are still to be written, as far as sources say. */
+static uint64_t
+needed_space (const struct run *run)
+{
+  uint64_t sum = 0, next;
+  size_t i, j;
+
+  for (i = 0; i < run->nr_vms; i++) {
+    const struct run_vm *rv = &run->vms[i];
+
+    for (j = 0; j < rv->pre->vm.disks.len && rv->result == STATUS_OK; j++) {
+      const struct vm_disk *d = &rv->pre->vm.disks.ptr[j];
+
+      if (d->lun || d->blank ||
+          journal_disk_state (rv->journal, j) >= JOURNAL_DISK_COPIED)
+        continue;
+      if (__builtin_add_overflow (sum, d->allocated, &next))
+        return UINT64_MAX;
+      sum = next;
+    }
+  }
+  return sum;
+}
+
+/* Journals of all VMs, then space, then volumes of all VMs.  -1 if the
+ * target cannot take anything.
+ */
+static int
+prepare (struct run *run)
+{
+  size_t i;
+
+  for (i = 0; i < run->nr_vms; i++) {
+    struct run_vm *rv = &run->vms[i];
+
+    rv->folder = run_vm_folder (run->folder, rv->pre->names.vm);
+    if (rv->folder == NULL || make_folders (rv->folder) == -1)
+      return -1;
+    run_vm_prepare (rv);
+  }
+  if (run->target_ops->check (run->target, needed_space (run)) == -1)
+    return -1;
+  for (i = 0; i < run->nr_vms; i++) {
+    struct run_vm *rv = &run->vms[i];
+
+    if (rv->result != STATUS_OK)
+      continue;
+    log_scope_enter (&rv->scope);
+    if (run_make_volumes (rv) == -1)
+      run_remove_partial (rv);
+    log_scope_leave (&rv->scope);
+  }
+  return 0;
+}
+
+void
+run_save_status (struct run *run, time_t completed)
+{
+  CLEANUP_FREE struct vm_status **list = calloc (run->nr_vms + 1,
+                                                 sizeof *list);
+  CLEANUP_FREE char *path = run_status_path (run->folder);
+  CLEANUP_JSON json_t *j = NULL;
+  size_t i;
+
+  if (list == NULL || path == NULL)
+    return;
+  for (i = 0; i < run->nr_vms; i++)
+    list[i] = &run->vms[i].status;
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&run->status_lock);
+  j = run_status_to_json (run->session, list, run->nr_vms, run->started,
+                          completed);
+  if (j)
+    json_write_file (j, path);
+}
+
+/* Take VMs in the plan's order until there is none left. */
+static void *
+worker (void *opaque)
+{
+  struct run *run = opaque;
+  size_t i;
+
+  while ((i = atomic_fetch_add (&run->next, 1)) < run->nr_vms) {
+    struct run_vm *rv = &run->vms[i];
+
+    if (rv->result == STATUS_OK)
+      run_vm_pipeline (rv);
+    else {                      /* prepare has said why */
+      vm_status_begin (&rv->status, STEP_INITIALIZE);
+      vm_status_end (&rv->status, STEP_INITIALIZE, false);
+      vm_status_outcome (&rv->status, OUTCOME_FAILED);
+    }
+    run_save_status (run, 0);
+  }
+  return NULL;
+}
+
+static void
+run_workers (struct run *run)
+{
+  const size_t max = MIN (run->nr_vms, (size_t) run->options->max_inflight);
+  CLEANUP_FREE pthread_t *threads = calloc (max + 1, sizeof *threads);
+  size_t n = 0, i;
+  int r;
+
+  while (threads && n < max) {
+    r = pthread_create (&threads[n], NULL, worker, run);
+    if (r != 0) {
+      errno = r;
+      log_warning ("cannot start a thread: %m; fewer VMs run at once");
+      break;
+    }
+    n++;
+  }
+  if (n == 0)
+    worker (run);
+  for (i = 0; i < n; i++)
+    pthread_join (threads[i], NULL);
+}
+
+/* One exit status from those of the VMs. */
+static enum exit_status
+combine (const struct run *run)
+{
+  enum exit_status status = STATUS_OK;
+  size_t i, failed = 0;
+
+  for (i = 0; i < run->nr_vms; i++) {
+    const enum exit_status r = run->vms[i].result;
+
+    if (r == STATUS_OK)
+      continue;
+    if (r == STATUS_CANCELLED)
+      return STATUS_CANCELLED;
+    if (failed++ == 0)
+      status = r;
+    else if (status != r)
+      status = STATUS_FAILED;
+  }
+  return failed > 0 && failed < run->nr_vms ? STATUS_PARTLY : status;
+}
+
+static int
+init_vms (struct run *run)
+{
+  const struct session *s = run->session;
+  const bool converts = s->ops->converts && !s->plan->skip_guest_conversion;
+  size_t i;
+
+  run->vms = calloc (run->pre->len + 1, sizeof *run->vms);
+  if (run->vms == NULL) {
+    log_oom ();
+    return -1;
+  }
+  for (i = 0; i < run->pre->len; i++) {
+    struct run_vm *rv = &run->vms[i];
+
+    rv->run = run;
+    rv->pre = run->pre->ptr[i];
+    rv->converts = converts && rv->pre->vm.disks.len > 0;
+    run->nr_vms++;
+    if (vm_status_init (&rv->status, rv->pre, rv->converts) == -1)
+      return -1;
+    rv->scope.vm = rv->pre->vm.name ? rv->pre->vm.name : rv->pre->names.vm;
+    rv->scope.step = run_step_name (STEP_INITIALIZE);
+    rv->scope.records = &rv->status.records;
+  }
+  return 0;
+}
+
+enum exit_status
+run_plan (struct run *run, json_t **result)
+{
+  enum exit_status status = STATUS_TARGET;
+  size_t i;
+
+  *result = NULL;
+  run->target_ops = &target_directory;
+  run->lock_fd = -1;
+  run->started = time (NULL);
+  pthread_mutex_init (&run->status_lock, NULL);
+  limit_init (&run->disks, run->options->max_inflight);
+
+  if (init_vms (run) == -1)
+    status = STATUS_FAILED;
+  else if (open_target (run) == 0 && prepare (run) == 0) {
+    run_save_status (run, 0);
+    run_workers (run);
+    run_save_status (run, time (NULL));
+    status = combine (run);
+    *result = run_result (run, status);
+  }
+
+  for (i = 0; i < run->nr_vms; i++)
+    run_vm_free (&run->vms[i]);
+  free (run->vms);
+  if (run->lock_fd >= 0)
+    close (run->lock_fd);
+  if (run->target)
+    run->target_ops->close (run->target);
+  free (run->folder);
+  limit_destroy (&run->disks);
+  return status;
+}

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The pipeline: what `nbdlift run' does once the plan is chosen and
+ * checked.  run.c starts the VMs, run_vm.c walks one through its steps,
+ * run_disks.c is its DiskTransfer, run_finish.c what comes after.
+ */
+#ifndef NBDLIFT_RUN_H
+#define NBDLIFT_RUN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <jansson.h>
+
+#include "driver/command.h"
+#include "driver/journal.h"
+#include "driver/limit.h"
+#include "driver/preflight.h"
+#include "driver/progress.h"
+#include "driver/run_status.h"
+#include "driver/session.h"
+#include "driver/target/target.h"
+
+#define DEFAULT_MAX_INFLIGHT 20 /* disks at once, as Forklift's default */
+#define MAX_DISKS_PER_VM 4      /* at once */
+
+struct run_options {
+  const char *output;           /* folder of the directory target */
+  const char *state;            /* state folder; NULL: the target's own */
+  unsigned max_inflight;
+  bool verify_manifest;
+};
+
+/* A run.  Everything is set before the threads start, and then read. */
+struct run {
+  const struct session *session;
+  const struct run_options *options;
+  const preflight_vm_vector *pre;
+  const struct target_ops *target_ops;
+  void *target;
+  char *folder;                 /* state of this plan */
+  int lock_fd;
+  struct progress *progress;
+  struct limit disks;           /* in flight, of all VMs */
+  struct run_vm *vms;           /* one per pre */
+  size_t nr_vms;
+  atomic_size_t next;           /* the next VM to take */
+  time_t started;
+  pthread_mutex_t status_lock;  /* one writer of the status file */
+};
+
+/* One VM of a run. */
+struct run_vm {
+  struct run *run;
+  const struct preflight_vm *pre;
+  struct vm_status status;
+  struct log_scope scope;       /* of the thread that works on it */
+  char *folder;                 /* its part of the state */
+  struct journal *journal;
+  struct target_volume **volumes;       /* one per disk; NULL for LUNs */
+  bool converts;                /* its guest needs virt-v2v */
+  bool copied_before;           /* nothing was left to copy */
+  bool manifest_skipped;        /* its checksums were not looked at */
+  atomic_bool stop;             /* another disk of it failed for good */
+  atomic_uint_least64_t bytes_read;     /* by this run */
+  enum exit_status result;      /* set when it has ended */
+};
+
+/* Open the target and the journals, make the volumes, and run all VMs.
+ * RUN->session, options, pre and progress are set.  Returns the exit
+ * status; *RESULT is what the last JSON line says (NULL if that fails).
+ */
+extern enum exit_status run_plan (struct run *run, json_t **result);
+
+/* The state folder of an earlier run: STATE, or with NULL what the
+ * directory target has in OUTPUT.  malloc'ed; NULL reported, as of the
+ * functions below.
+ */
+extern char *run_state_folder (const char *output, const char *state);
+/* The folder of a plan in the state folder STATE. */
+extern char *run_plan_folder (const char *state, const struct plan *plan);
+/* The folder of a VM in that. */
+extern char *run_vm_folder (const char *plan_folder, const char *target);
+/* Where the status of a plan is written. */
+extern char *run_status_path (const char *plan_folder);
+/* Where the digests of what was read of a disk are. */
+extern char *run_digest_path (const char *vm_folder, size_t disk);
+
+/* Write the status file now. */
+extern void run_save_status (struct run *run, time_t completed);
+
+/* True if the VM is to stop: a signal, or RV->stop.  OPAQUE is RV. */
+extern bool run_vm_stopped (void *opaque);
+
+/* Before any byte of any VM: folder, journal, volumes.  0, or -1 with
+ * RV->result set.
+ */
+extern int run_vm_prepare (struct run_vm *rv);
+/* The pipeline.  Sets RV->result. */
+extern void run_vm_pipeline (struct run_vm *rv);
+extern void run_vm_free (struct run_vm *rv);
+
+/* run_disks.c.  These return 0, or -1 with RV->result set. */
+
+/* Make or find all volumes, and forget in the journal what is no longer
+ * there.
+ */
+extern int run_make_volumes (struct run_vm *rv);
+/* True if disk I has still to be copied. */
+extern bool run_must_copy (const struct run_vm *rv, size_t i);
+extern int run_transfer (struct run_vm *rv, struct progress_line *line);
+/* After a failure: remove what no later run can use. */
+extern void run_remove_partial (struct run_vm *rv);
+/* Text that names plan, VM and disk for the target.  malloc'ed, NULL
+ * reported.
+ */
+extern char *run_owner (const struct run_vm *rv, size_t i);
+
+/* run_finish.c, likewise. */
+extern int run_convert (struct run_vm *rv, struct progress_line *line);
+extern int run_finish (struct run_vm *rv);
+
+/* run_result.c: the result of a run for programs (new reference, NULL
+ * reported) and, from that, for people.
+ */
+extern json_t *run_result (struct run *run, enum exit_status status);
+extern void run_print_result (const json_t *result);
+
+#endif /* NBDLIFT_RUN_H */

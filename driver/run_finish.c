@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * After the copy: conversion of the guest, the digests of what the
+ * volumes hold in the end, their final names, and the manifest.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/json/json.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/cancel.h"
+#include "driver/convert.h"
+#include "driver/copy/digest_tree.h"
+#include "driver/run.h"
+
+struct convert_opaque {
+  struct run_vm *rv;
+  struct progress_item *item;
+};
+
+static bool
+convert_progress (void *opaque, unsigned percent, const char *what)
+{
+  struct convert_opaque *c = opaque;
+
+  progress_set (c->item, percent);
+  return !run_vm_stopped (c->rv);
+}
+
+/* What a later run must know of a conversion.  NULL reported. */
+static json_t *
+result_to_json (const struct convert_result *r)
+{
+  CLEANUP_JSON json_t *j = json_object ();
+  json_t *warnings = json_array ();
+  size_t i;
+
+  if (j == NULL || warnings == NULL) {
+    json_decref (warnings);
+    log_oom ();
+    return NULL;
+  }
+  if (json_set (j, "warnings", warnings) == -1 ||
+      json_set_string (j, "osinfo", r->osinfo) == -1 ||
+      json_set_string (j, "osName", r->os_name) == -1 ||
+      json_set_string (j, "firmware",
+                       vm_firmware_name (r->firmware)) == -1 ||
+      json_set_bool (j, "virtio", r->virtio) == -1)
+    return NULL;
+  for (i = 0; i < r->warnings.len; i++)
+    if (json_array_append_new (warnings,
+                               json_string (printable
+                                            (r->warnings.ptr[i]))) == -1) {
+      log_oom ();
+      return NULL;
+    }
+  return json_incref (j);
+}
+
+static enum vm_firmware
+firmware_of_json (const json_t *conversion)
+{
+  const char *name = json_get_string (conversion, "firmware", "unknown");
+
+  if (strcmp (name, vm_firmware_name (VM_FIRMWARE_BIOS)) == 0)
+    return VM_FIRMWARE_BIOS;
+  if (strcmp (name, vm_firmware_name (VM_FIRMWARE_UEFI)) == 0)
+    return VM_FIRMWARE_UEFI;
+  return VM_FIRMWARE_UNKNOWN;
+}
+
+/* Show in the status what conversion found, now or in an earlier run. */
+static void
+note_conversion (struct run_vm *rv, const json_t *conversion)
+{
+  const enum vm_firmware firmware = firmware_of_json (conversion);
+  const char *os = json_get_string (conversion, "osinfo", NULL);
+
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&rv->status.lock);
+  if (firmware != VM_FIRMWARE_UNKNOWN)
+    rv->status.firmware = vm_firmware_name (firmware);
+  free (rv->status.os);
+  rv->status.os = os ? strdup (os) : NULL;
+}
+
+/* Run virt-v2v-in-place on the copied volumes. */
+static int
+convert (struct run_vm *rv, struct progress_line *line)
+{
+  const struct vm *vm = &rv->pre->vm;
+  CLEANUP_FREE struct convert_disk *disks = calloc (vm->disks.len + 1,
+                                                    sizeof *disks);
+  CLEANUP_FREE char *work_dir = NULL, *log_file = NULL;
+  struct convert_result result;
+  struct convert_opaque opaque = { .rv = rv };
+  struct convert_options options = {
+    .root = rv->pre->pvm->root_disk,
+    .progress = convert_progress,
+    .opaque = &opaque,
+  };
+  json_t *j;
+  size_t i, n = 0;
+  int r;
+
+  if (disks == NULL ||
+      asprintf (&work_dir, "%s/convert", rv->folder) == -1 ||
+      asprintf (&log_file, "%s/virt-v2v.log", rv->folder) == -1) {
+    log_oom ();
+    return -1;
+  }
+  if (mkdir (work_dir, 0700) == -1 && errno != EEXIST) {
+    log_error ("cannot make the folder %s: %m", work_dir);
+    return -1;
+  }
+  options.work_dir = work_dir;
+  options.log_file = log_file;
+  for (i = 0; i < vm->disks.len; i++)
+    if (rv->volumes[i]) {
+      disks[n].path = rv->volumes[i]->path;
+      disks[n++].block = rv->volumes[i]->block;
+    }
+  opaque.item = progress_item_new (line, NULL, PROGRESS_PERCENT, 100);
+
+  memset (&result, 0, sizeof result);
+  rv->scope.hold = true;
+  r = convert_guest (vm, disks, &options, &result);
+  if (r == -1 && cancel_requested ())
+    log_scope_drop (&rv->scope);
+  else
+    log_scope_release (&rv->scope, NULL);
+  if (r == -1) {
+    rv->result = STATUS_CONVERSION;
+    return -1;
+  }
+  for (i = 0; i < result.warnings.len; i++)
+    log_warning ("virt-v2v: %s", printable (result.warnings.ptr[i]));
+  j = result_to_json (&result);
+  convert_result_free (&result);
+  return j ? journal_set_converted (rv->journal, j) : -1;
+}
+
+int
+run_convert (struct run_vm *rv, struct progress_line *line)
+{
+  json_t *done = journal_conversion (rv->journal);
+  int r = 0;
+
+  if (done == NULL) {
+    r = convert (rv, line);
+    done = journal_conversion (rv->journal);
+  }
+  if (done)
+    note_conversion (rv, done);
+  json_decref (done);
+  return r;
+}
+
+static bool
+digest_progress (void *opaque, uint64_t done, uint64_t total)
+{
+  return !run_vm_stopped (opaque);
+}
+
+/* The digests of what volume I holds now.  For a disk that was copied
+ * and left as it was they are those of the copy: it is not read again.
+ */
+static struct digest_tree *
+volume_digests (struct run_vm *rv, size_t i, bool converted)
+{
+  const struct vm_disk *d = &rv->pre->vm.disks.ptr[i];
+  const struct target_volume *v = rv->volumes[i];
+  const char *path = v->complete ? v->final_path : v->path;
+  CLEANUP_FREE char *copied = NULL;
+  CLEANUP_CLOSE int fd = -1;
+
+  if (!converted && !d->blank) {
+    copied = run_digest_path (rv->folder, i);
+    return copied ? digest_tree_load (copied) : NULL;
+  }
+  fd = open (path, O_RDONLY | O_CLOEXEC);
+  if (fd == -1) {
+    log_error ("cannot open %s: %m", path);
+    return NULL;
+  }
+  return digest_tree_of_fd (fd, v->size, path, digest_progress, rv);
+}
+
+static int
+finish_volume (struct run_vm *rv, size_t i, bool converted)
+{
+  struct target_volume *v = rv->volumes[i];
+  struct digest_tree *tree;
+  char hex[65];
+  int r;
+
+  if (journal_disk_state (rv->journal, i) == JOURNAL_DISK_FINISHED)
+    return 0;
+  tree = volume_digests (rv, i, converted);
+  if (tree == NULL)
+    return -1;
+  r = digest_tree_save (tree, v->digest_path);
+  if (r == 0)
+    r = digest_tree_root (tree, hex);
+  digest_tree_free (tree);
+  if (r == -1)
+    return -1;
+  if (rv->run->target_ops->finish (rv->run->target, v) == -1) {
+    rv->result = STATUS_TARGET;
+    return -1;
+  }
+  return journal_disk_finished (rv->journal, i, v->final_path,
+                                v->digest_path, hex, converted);
+}
+
+static int
+publish (struct run_vm *rv, const json_t *conversion)
+{
+  const struct session *s = rv->run->session;
+  const struct vm *vm = &rv->pre->vm;
+  const enum vm_firmware found = firmware_of_json (conversion);
+  const struct vm_manifest_input in = {
+    .plan = s->plan,
+    .pvm = rv->pre->pvm,
+    .provider = s->provider,
+    .networks = s->networks,
+    .storages = s->storages,
+    .vm = vm,
+    .names = &rv->pre->names,
+    .firmware = vm->firmware == VM_FIRMWARE_UNKNOWN ? found : vm->firmware,
+    .osinfo = json_get_string (conversion, "osinfo", NULL),
+    .converted = conversion != NULL,
+    .virtio = json_get_bool (conversion, "virtio", 0),
+  };
+  CLEANUP_FREE char *where = NULL;
+  CLEANUP_JSON json_t *objects = vm_manifest (&in);
+
+  if (objects == NULL)
+    return -1;
+  if (rv->run->target_ops->publish (rv->run->target,
+                                    s->plan->target_namespace,
+                                    rv->pre->names.vm, objects,
+                                    &where) == -1) {
+    rv->result = STATUS_TARGET;
+    return -1;
+  }
+  return journal_set_published (rv->journal, where);
+}
+
+int
+run_finish (struct run_vm *rv)
+{
+  CLEANUP_JSON json_t *conversion = journal_conversion (rv->journal);
+  CLEANUP_FREE char *manifest = journal_published (rv->journal);
+  size_t i;
+
+  for (i = 0; i < rv->pre->vm.disks.len; i++)
+    if (rv->volumes[i] &&
+        finish_volume (rv, i, conversion != NULL) == -1)
+      return -1;
+  /* One that people have changed since is left alone. */
+  if (manifest && access (manifest, F_OK) == 0)
+    return 0;
+  return publish (rv, conversion);
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * What a run is doing, in the shape of Forklift's Plan.status.migration:
+ * a pipeline of steps per VM, a task per disk, progress in MiB, errors
+ * with their reasons.
+ */
+#ifndef NBDLIFT_RUN_STATUS_H
+#define NBDLIFT_RUN_STATUS_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include <jansson.h>
+
+#include "driver/driver_log.h"
+#include "driver/preflight.h"
+
+enum run_step {
+  STEP_INITIALIZE,
+  STEP_PRE_HOOK,
+  STEP_DISK_TRANSFER,
+  STEP_IMAGE_CONVERSION,
+  STEP_VM_CREATION,
+  STEP_POST_HOOK,
+  NR_STEPS,
+};
+extern const char *run_step_name (enum run_step step);
+
+enum run_phase { PHASE_PENDING, PHASE_RUNNING, PHASE_COMPLETED };
+
+enum run_outcome {
+  OUTCOME_NONE,                 /* not ended */
+  OUTCOME_SUCCEEDED,
+  OUTCOME_FAILED,
+  OUTCOME_CANCELED,
+};
+extern const char *run_outcome_name (enum run_outcome outcome);
+
+struct step_status {
+  bool present;
+  enum run_phase phase;
+  bool failed;
+  time_t started, completed;    /* 0: not yet */
+};
+
+/* Of one disk, in DiskTransfer. */
+struct task_status {
+  const char *name;
+  uint64_t total;               /* bytes */
+  atomic_uint_least64_t done;
+  atomic_int phase;             /* enum run_phase */
+};
+
+struct vm_status {
+  pthread_mutex_t lock;         /* of what is not atomic */
+  const struct preflight_vm *pre;
+  time_t started, completed;
+  struct step_status steps[NR_STEPS];
+  struct task_status *tasks;    /* one per disk of the VM */
+  enum run_outcome outcome;
+  struct log_records records;
+  const char *firmware;         /* found by conversion, or NULL */
+  char *os;                     /* likewise */
+};
+
+/* CONVERTS: the pipeline has ImageConversion.  0, or -1 reported. */
+extern int vm_status_init (struct vm_status *status,
+                           const struct preflight_vm *pre, bool converts);
+extern void vm_status_free (struct vm_status *status);
+
+extern void vm_status_begin (struct vm_status *status, enum run_step step);
+extern void vm_status_end (struct vm_status *status, enum run_step step,
+                           bool ok);
+extern void vm_status_outcome (struct vm_status *status,
+                               enum run_outcome outcome);
+
+/* The first error, malloc'ed, "STEP: TEXT"; NULL when there is none. */
+extern char *vm_status_error (struct vm_status *status);
+
+/* One entry of status.migration.vms.  NULL reported. */
+extern json_t *vm_status_to_json (struct vm_status *status);
+
+/* The messages of LEVEL as an array of strings.  NULL reported. */
+extern json_t *vm_status_messages (struct vm_status *status,
+                                   enum log_level level);
+
+/* "2026-11-23T00:35:41Z" into BUF of 32 bytes. */
+extern void format_rfc3339 (time_t t, char *buf);
+
+/* The whole Plan object with its status.  STARTED is of the run;
+ * COMPLETED 0 while it goes on.  NULL reported.
+ */
+extern json_t *run_status_to_json (const struct session *s,
+                                   struct vm_status *const *vms,
+                                   size_t nr_vms, time_t started,
+                                   time_t completed);
+
+#endif /* NBDLIFT_RUN_STATUS_H */
