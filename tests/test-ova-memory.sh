@@ -1,0 +1,45 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A disk of 2 TiB opens at once, and memory stays far below what its size
+# would suggest, also while all of a disk is read.
+
+source ./tests/functions.sh
+requires nbdcopy
+skip_if_sanitizer "memory is not the program's own"
+tmpdir
+
+truncate -s 256M "$tmp/disk.raw"
+"$PYTHON" -c 'import random, sys
+r = random.Random(5)
+with open(sys.argv[1], "r+b") as f:
+    for i in range(64):
+        f.write(r.randbytes(1 << 20))' "$tmp/disk.raw"
+
+# peak PACKAGE COMMAND: KiB of memory that the server had at most.
+peak () {
+  start_nbdkit -P "$tmp/pid" -U "$tmp/sock" "$OVA_PLUGIN" "$1"
+  eval "$2"
+  awk '/VmHWM/ { print $2 }' "/proc/$(cat "$tmp/pid")/status" >"$tmp/peak"
+  stop_nbdkit "$tmp/pid"
+}
+uri="nbd+unix:///?socket=$tmp/sock"
+
+for format in stream sparse; do
+  tests/tools/make-ova.py --format $format --name big \
+    --vmdk-option=--capacity=2199023255552 "$tmp/big.ova" "$tmp/disk.raw"
+  start=$(date +%s%N)
+  nbdkit_ova -U - "$tmp/big.ova" --run "nbdinfo --size \"\$uri\"" >"$tmp/size"
+  end=$(date +%s%N)
+  echo "$format: 2 TiB opened in $(((end - start) / 1000000)) ms"
+  grep -qx 2199023255552 "$tmp/size"
+
+  # 2 TiB have 32 Mi grains of 4 bytes in the tables: 128 MiB in the sparse
+  # image, which has all of them.
+  limit=$((64 * 1024))
+  [ $format = stream ] || limit=$((limit + 128 * 1024))
+  peak "$tmp/big.ova" 'nbdcopy "$uri" null:'
+  echo "$format: peak $(cat "$tmp/peak") KiB"
+  [ "$(cat "$tmp/peak")" -lt $limit ] || fail "too much memory"
+  rm "$tmp/big.ova"
+done
