@@ -21,15 +21,13 @@ struct vm_names {
   char **pvc;                   /* one per vm->disks */
   char **volume;                /* "vol-0" ... one per vm->disks */
   size_t nr_disks;
-  char **network;               /* "net-0" ..., one per vm->nics; NULL for a
-                                   NIC that is dropped */
-  size_t nr_nics;
 };
 
 /* TAKEN (names of VMs of the plan settled before) makes the target name
  * unique.  Deterministic: the same plan gives the same names on every
  * run.  Forklift's rules (target name: sanitised, at most 63, unique by a
- * suffix made from the VM's id).  0, or -1 reported.
+ * suffix made from the VM's id).  0; or -1 with errno, reported (EINVAL
+ * or EEXIST: the plan's targetName is not a name, or is taken).
  */
 extern int vm_names_make (const struct plan *plan, const struct plan_vm *pvm,
                           const struct vm *vm,
@@ -42,6 +40,7 @@ struct vm_manifest_input {
   const struct plan_provider *provider;
   const struct plan_network_map *networks;
   const struct plan_storage_map *storages;
+  const struct plan_migration *migration;       /* or NULL */
   const struct vm *vm;
   const struct vm_names *names;
   enum vm_firmware firmware;    /* what conversion found, if the source did
@@ -53,8 +52,10 @@ struct vm_manifest_input {
                                    Windows without them */
 };
 
-/* JSON array: one PersistentVolumeClaim per disk, then the
- * VirtualMachine.  NULL reported.
+/* JSON array: one PersistentVolumeClaim per disk that is not a LUN, then
+ * the VirtualMachine.  The NICs that the map does not drop are called
+ * net-0, net-1, ... in the VM's order.  NULL with errno, reported (ENOENT:
+ * no row of a map fits; EINVAL).
  */
 extern json_t *vm_manifest (const struct vm_manifest_input *in);
 

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Between the files of conversion: convert.c (the steps), convert_v2v.c
+ * (one run of virt-v2v), convert_log.c (what its output says) and
+ * convert_explain.c (why it failed).
+ */
+#ifndef NBDLIFT_CONVERT_PRIVATE_H
+#define NBDLIFT_CONVERT_PRIVATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <jansson.h>
+
+#include "common/util/strbuf.h"
+#include "driver/convert.h"
+
+/* What virt-v2v says through --machine-readable, gathered line by line. */
+struct v2v_messages {
+  struct strbuf partial;        /* a line that is not complete yet */
+  struct strbuf lines;          /* all of them, for the log */
+  char *what;                   /* the last "message" */
+  unsigned percent;             /* 0 to 100, never falls */
+  string_vector warnings;
+};
+
+/* Take the next N bytes.  0, or -1 reported. */
+extern int v2v_messages_feed (struct v2v_messages *m, const char *data,
+                              size_t n);
+extern void v2v_messages_free (struct v2v_messages *m);
+#define CLEANUP_V2V_MESSAGES                                            \
+  __attribute__ ((cleanup (v2v_messages_free)))
+
+/* Fill RESULT from the verbose log (the inspection and capabilities that
+ * virt-v2v prints).  What it does not say stays NULL, unknown, false.  0,
+ * or -1 reported.
+ */
+extern int v2v_learn (const char *log_text, size_t len,
+                      struct convert_result *result);
+
+/* RESULT to JSON and back, for the marker file.  NULL / -1 reported. */
+extern json_t *convert_result_to_json (const struct convert_result *result);
+extern int convert_result_of_json (const json_t *j,
+                                   struct convert_result *result);
+
+/* Run virt-v2v-in-place on the domain in XML_FILE to its end.  0, or -1
+ * with errno as of convert_guest; reported, but for ECANCELED.
+ */
+extern int v2v_run (const char *xml_file,
+                    const struct convert_options *options,
+                    struct convert_result *result);
+
+/* True if hardware virtualisation can be used. */
+extern bool kvm_works (void);
+
+/* As convert_explain, and *ERR is the errno that fits. */
+extern char *convert_classify (const char *log_text, size_t len, int *err);
+
+#endif /* NBDLIFT_CONVERT_PRIVATE_H */
