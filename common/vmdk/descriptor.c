@@ -121,21 +121,6 @@ parse_type (const struct place *place, const char *word,
   return -1;
 }
 
-/* Extents are looked for next to the descriptor and nowhere else. */
-static int
-check_name (const struct place *place, const char *name)
-{
-  if (name[0] != '\0' && strchr (name, '/') == NULL &&
-      strcmp (name, ".") != 0 && strcmp (name, "..") != 0)
-    return 0;
-  log_error ("%s: line %u of the VMDK descriptor: the extent file \"%s\" "
-             "must be a plain file name, without a folder; put the file "
-             "next to the descriptor and correct the line",
-             printable (place->blob->name), place->line, printable (name));
-  errno = EINVAL;
-  return -1;
-}
-
 /* TEXT is what follows the access word. */
 static int
 parse_extent (const struct place *place, char *text,
@@ -160,8 +145,6 @@ parse_extent (const struct place *place, char *text,
     name = next_quoted (&text);
     if (name == NULL)
       return bad_extent (place, "the file name in quotes is missing");
-    if (check_name (place, name) == -1)
-      return -1;
     word = next_word (&text);
     if (part.type == VMDK_PART_FLAT && word[0] != '\0' &&
         !parse_u64 (word, &part.offset))

@@ -224,6 +224,20 @@ open_part (struct part *part, const struct vmdk_descriptor_part *d,
   return 0;
 }
 
+/* Extents are looked for next to the descriptor and nowhere else. */
+static int
+check_name (const struct blob *blob, const char *name)
+{
+  if (name[0] != '\0' && strchr (name, '/') == NULL &&
+      strcmp (name, ".") != 0 && strcmp (name, "..") != 0)
+    return 0;
+  log_error ("%s: the VMDK descriptor names the extent \"%s\", which is not "
+             "a plain file name; put that file next to the descriptor and "
+             "correct the name", printable (blob->name), printable (name));
+  errno = EINVAL;
+  return -1;
+}
+
 static int
 compare_names (const void *a, const void *b)
 {
@@ -234,7 +248,7 @@ compare_names (const void *a, const void *b)
  * one is one extent.
  */
 static int
-check_unique (const struct blob *blob, const struct vmdk_descriptor *d)
+check_names (const struct blob *blob, const struct vmdk_descriptor *d)
 {
   CLEANUP_FREE const char **names = calloc (d->parts.len, sizeof *names);
   size_t i, n = 0;
@@ -244,6 +258,9 @@ check_unique (const struct blob *blob, const struct vmdk_descriptor *d)
     return -1;
   }
   for (i = 0; i < d->parts.len; ++i) {
+    if (d->parts.ptr[i].type != VMDK_PART_ZERO &&
+        check_name (blob, d->parts.ptr[i].name) == -1)
+      return -1;
     if (d->parts.ptr[i].type == VMDK_PART_SPARSE)
       names[n++] = d->parts.ptr[i].name;
   }
@@ -269,7 +286,7 @@ open_parts (const struct blob *blob, struct vmdk_descriptor *d,
   struct part *part;
   size_t i;
 
-  if (vmdk == NULL || check_unique (blob, d) == -1)
+  if (vmdk == NULL || check_names (blob, d) == -1)
     return NULL;
   for (i = 0; i < d->parts.len; ++i) {
     part = &vmdk->parts[i];

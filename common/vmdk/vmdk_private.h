@@ -207,7 +207,7 @@ enum vmdk_part_type {
 struct vmdk_descriptor_part {
   enum vmdk_part_type type;
   uint64_t sectors;             /* never 0 */
-  char *name;                   /* file, without directory; NULL: zeroes */
+  char *name;                   /* file, unchecked; NULL: zeroes */
   uint64_t offset;              /* sectors, FLAT only */
 };
 
