@@ -230,6 +230,9 @@ read_cpu (const struct ovf_reader *r, xmlNodePtr node, struct vm *vm,
                    "CPUs: 1 core per socket is assumed",
                    printable (cores), vm->cpus);
   }
+  /* Several CPU Items add up. */
+  if (vm->cpus % vm->cores_per_socket != 0)
+    vm->cores_per_socket = 1;
   return 0;
 }
 
