@@ -11,8 +11,8 @@
  * that it made, so that the requests of one ascending reader, which come
  * from several threads and not quite in order, are all served by one
  * decoder and nothing is decoded twice.  A request takes the decoder that
- * is nearest before it; if a restart point is nearer, it moves a decoder
- * there, the one that was idle for longest.
+ * is nearest before it; if a restart point is nearer by far, it moves a
+ * decoder there, the one that was idle for longest.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -21,8 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <zlib.h>
-
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/blob.h"
@@ -30,49 +28,22 @@
 #include "common/util/strbuf.h"
 #include "common/util/vector.h"
 #include "plugins/ova/gzip_blob.h"
+#include "plugins/ova/gzip_decoder.h"
 
-#define WINDOW (32 * KIB)
-#define HISTORY (4 * MIB)       /* a multiple of WINDOW */
-#define INPUT (128 * KIB)
 #define FIRST_DISTANCE (1 * MIB)
 #define MAX_DECODERS 4
 
-/* zlib's windowBits: 15 bits of window, with a gzip header or without
- * any.
- */
-#define GZIP_FORMAT (15 + 16)
-#define RAW_FORMAT (-15)
-#define TRAILER 8               /* CRC-32 and length, after each member */
-
-/* Where decoding can begin. */
-struct point {
-  uint64_t out;                 /* offset in the decompressed bytes */
-  uint64_t in;                  /* of the first whole input byte */
-  uint8_t bits;                 /* of the byte before it, still to use */
-  bool raw;                     /* inside of a member; else at its header */
-  uint8_t *window;              /* WINDOW bytes, if raw */
-};
-DEFINE_VECTOR_TYPE (point_vector, struct point);
+DEFINE_VECTOR_TYPE (point_vector, struct gzip_point);
 
 struct decoder {
-  z_stream strm;
-  bool ready;                   /* strm is initialised */
-  bool raw;                     /* its format */
+  struct gzip_decoder run;      /* of the thread that made it busy */
 
-  /* Guarded by the lock of the blob; the rest belongs to the thread that
-   * made it busy.  Idle, it has the output [first, last) in its history; a
-   * busy one will have it when it is done.
+  /* The rest is guarded by the lock of the blob.  Idle, it has the output
+   * [first, last) in its history; a busy one will have it when it is done.
    */
   bool busy;
   uint64_t first, last;
   uint64_t used;                /* for the choice of the idle longest */
-
-  uint64_t in;                  /* offset of the byte after the input */
-  uint64_t out;                 /* bytes made so far */
-  uint64_t kept;                /* of them, the last so many are in */
-  uint8_t *history;             /* a ring of HISTORY bytes; offset X of
-                                   the output is at X % HISTORY */
-  uint8_t *input;               /* INPUT bytes */
 };
 
 /* A read that waits for a decoder, on the stack of its thread. */
@@ -93,238 +64,6 @@ struct gzip_blob {
   uint64_t clock;
 };
 
-/* What made decode stop. */
-enum progress {
-  MADE_OUTPUT,                  /* or used input; go on */
-  AT_BLOCK,                     /* between two deflate blocks */
-  AT_END,                       /* of the stream */
-  FAILED,
-};
-
-static void
-decoder_free (struct decoder *d)
-{
-  if (d->ready)
-    inflateEnd (&d->strm);
-  free (d->history);
-  free (d->input);
-  memset (d, 0, sizeof *d);
-}
-
-static int
-decoder_alloc (struct decoder *d)
-{
-  if (d->history == NULL)
-    d->history = malloc (HISTORY);
-  if (d->input == NULL)
-    d->input = malloc (INPUT);
-  if (d->history == NULL || d->input == NULL) {
-    log_oom ();
-    return -1;
-  }
-  return 0;
-}
-
-static int
-decoder_format (struct decoder *d, bool raw)
-{
-  const int bits = raw ? RAW_FORMAT : GZIP_FORMAT;
-  int r = d->ready ? inflateReset2 (&d->strm, bits)
-    : inflateInit2 (&d->strm, bits);
-
-  if (r != Z_OK) {
-    log_oom ();
-    return -1;
-  }
-  d->ready = true;
-  d->raw = raw;
-  return 0;
-}
-
-/* Offset in PARENT of the next input byte. */
-static uint64_t
-input_offset (const struct decoder *d)
-{
-  return d->in - d->strm.avail_in;
-}
-
-static int
-report_damage (struct gzip_blob *g, const struct decoder *d, const char *why)
-{
-  log_error ("%s: gzip stream is damaged at offset %" PRIu64 " of %" PRIu64
-             " (%" PRIu64 " bytes decompressed): %s: copy or export it again",
-             printable (g->blob.name), input_offset (d), g->parent->size,
-             d->out, why);
-  errno = EINVAL;
-  return -1;
-}
-
-/* Have some input.  1, 0 at the end of PARENT, -1 on error. */
-static int
-fill_input (struct gzip_blob *g, struct decoder *d)
-{
-  size_t n;
-
-  if (d->strm.avail_in > 0)
-    return 1;
-  n = MIN (g->parent->size - d->in, (uint64_t) INPUT);
-  if (n == 0)
-    return 0;
-  if (blob_pread (g->parent, d->input, n, d->in) == -1)
-    return -1;
-  d->strm.next_in = d->input;
-  d->strm.avail_in = n;
-  d->in += n;
-  return 1;
-}
-
-/* Begin to decode at POINT. */
-static int
-decoder_start (struct gzip_blob *g, struct decoder *d,
-               const struct point *point)
-{
-  const uint64_t in = point->in - (point->bits ? 1 : 0);
-  int r;
-
-  if (decoder_alloc (d) == -1 || decoder_format (d, point->raw) == -1)
-    return -1;
-  d->in = in;
-  d->strm.avail_in = 0;
-  d->out = point->out;
-  d->kept = 0;
-  if (!point->raw)
-    return 0;
-
-  if (point->bits) {
-    r = fill_input (g, d);
-    if (r == -1)
-      return -1;
-    if (r == 0)
-      return report_damage (g, d, "it became shorter");
-    d->strm.avail_in--;
-    if (inflatePrime (&d->strm, point->bits,
-                      *d->strm.next_in++ >> (8 - point->bits)) != Z_OK)
-      return report_damage (g, d, "zlib refused the restart point");
-  }
-  if (inflateSetDictionary (&d->strm, point->window, WINDOW) != Z_OK)
-    return report_damage (g, d, "zlib refused the window");
-  return 0;
-}
-
-/* Pass over N bytes of input.  1, 0 if there are fewer, -1 on error. */
-static int
-skip_input (struct gzip_blob *g, struct decoder *d, size_t n)
-{
-  while (n > 0) {
-    size_t here;
-    int r = fill_input (g, d);
-
-    if (r <= 0)
-      return r;
-    here = MIN (n, (size_t) d->strm.avail_in);
-    d->strm.next_in += here;
-    d->strm.avail_in -= here;
-    n -= here;
-  }
-  return 1;
-}
-
-/* Warn of what stands after the last member, but for the zeros that tape
- * blocks and storage systems fill up with.
- */
-static int
-check_garbage (struct gzip_blob *g, struct decoder *d, bool warn)
-{
-  const uint64_t at = input_offset (d);
-  int r;
-
-  while (warn && (r = fill_input (g, d)) != 0) {
-    if (r == -1)
-      return -1;
-    if (*d->strm.next_in != 0) {
-      log_warning ("%s: %" PRIu64 " bytes after the end of the gzip stream, "
-                   "at offset %" PRIu64 ", are ignored",
-                   printable (g->blob.name), g->parent->size - at, at);
-      return 0;
-    }
-    d->strm.next_in++;
-    d->strm.avail_in--;
-  }
-  return 0;
-}
-
-static bool
-is_gzip (const uint8_t magic[2])
-{
-  return magic[0] == 0x1f && magic[1] == 0x8b;
-}
-
-/* At the end of a member: is there another?  WARN on the first pass. */
-static enum progress
-next_member (struct gzip_blob *g, struct decoder *d, bool warn)
-{
-  uint8_t magic[2];
-  const uint64_t at = input_offset (d) + (d->raw ? TRAILER : 0);
-
-  /* A raw decoder stops before the trailer, which the first pass has
-   * checked.
-   */
-  if (d->raw && skip_input (g, d, TRAILER) == -1)
-    return FAILED;
-  if (g->parent->size < at || g->parent->size - at < sizeof magic)
-    return check_garbage (g, d, warn) == -1 ? FAILED : AT_END;
-  if (blob_pread (g->parent, magic, sizeof magic, at) == -1)
-    return FAILED;
-  if (!is_gzip (magic))
-    return check_garbage (g, d, warn) == -1 ? FAILED : AT_END;
-
-  /* inflateReset2 leaves the input alone. */
-  return decoder_format (d, false) == -1 ? FAILED : MADE_OUTPUT;
-}
-
-/* Decode a piece, up to LIMIT bytes of output or the end of a deflate
- * block, into the ring.
- */
-static enum progress
-decode (struct gzip_blob *g, struct decoder *d, uint64_t limit, bool warn)
-{
-  const size_t pos = d->out % HISTORY;
-  const size_t room = MIN (limit, HISTORY - pos);
-  size_t made;
-  int r = fill_input (g, d);
-
-  if (r == -1)
-    return FAILED;
-  if (r == 0) {
-    report_damage (g, d, "it ends in the middle, it was cut short");
-    return FAILED;
-  }
-  d->strm.next_out = d->history + pos;
-  d->strm.avail_out = room;
-  r = inflate (&d->strm, Z_BLOCK);
-  made = room - d->strm.avail_out;
-  d->out += made;
-  d->kept = MIN (d->kept + made, HISTORY);
-
-  switch (r) {
-  case Z_OK:
-  case Z_BUF_ERROR:             /* needs more input */
-    /* data_type: 128 after a block, 64 in the last one. */
-    return (d->strm.data_type & (128 | 64)) == 128 ? AT_BLOCK : MADE_OUTPUT;
-  case Z_STREAM_END:
-    return next_member (g, d, warn);
-  case Z_MEM_ERROR:
-    log_oom ();
-    return FAILED;
-  case Z_NEED_DICT:
-    report_damage (g, d, "it needs a dictionary");
-    return FAILED;
-  default:
-    report_damage (g, d, d->strm.msg ? d->strm.msg : "invalid data");
-    return FAILED;
-  }
-}
-
 /* The first pass. */
 
 static void
@@ -333,7 +72,7 @@ thin_points (point_vector *points, uint64_t distance)
   size_t i, kept = 1;
 
   for (i = 1; i < points->len; ++i) {
-    struct point *p = &points->ptr[i];
+    struct gzip_point *p = &points->ptr[i];
 
     if (p->out - points->ptr[kept - 1].out >= distance)
       points->ptr[kept++] = *p;
@@ -343,99 +82,79 @@ thin_points (point_vector *points, uint64_t distance)
   points->len = kept;
 }
 
-/* Copy the last N bytes of output before d->out from the ring. */
-static void
-copy_history (const struct decoder *d, uint64_t from, uint8_t *to, size_t n)
-{
-  while (n > 0) {
-    const size_t pos = from % HISTORY;
-    const size_t here = MIN (n, HISTORY - pos);
-
-    memcpy (to, d->history + pos, here);
-    to += here;
-    from += here;
-    n -= here;
-  }
-}
-
 static int
-add_point (struct gzip_blob *g, const struct decoder *d)
+add_point (struct gzip_blob *g, const struct gzip_decoder *d)
 {
-  struct point p = {
-    .out = d->out,
-    .in = input_offset (d),
-    .bits = d->strm.data_type & 7,
-    .raw = true,
-  };
+  struct gzip_point p = gzip_decoder_here (d);
 
-  p.window = malloc (WINDOW);
+  p.window = malloc (GZIP_WINDOW);
   if (p.window == NULL || point_vector_append (&g->points, p) == -1) {
     free (p.window);
     log_oom ();
     return -1;
   }
-  copy_history (d, d->out - WINDOW, p.window, WINDOW);
+  gzip_decoder_copy (d, d->out - GZIP_WINDOW, p.window, GZIP_WINDOW);
   return 0;
 }
 
 static int
-first_pass (struct gzip_blob *g)
+check_magic (struct gzip_blob *g)
 {
-  struct decoder *d = &g->decoders[0];
   uint8_t magic[2];
-  const struct point start = { 0 };
-  uint64_t distance = FIRST_DISTANCE;
-  enum progress r;
 
-  if (g->parent->size < sizeof magic) {
-    log_error ("%s: is not compressed with gzip: it has only %" PRIu64
-               " bytes", printable (g->blob.name), g->parent->size);
-    errno = EINVAL;
-    return -1;
+  if (g->parent->size >= sizeof magic) {
+    if (blob_pread (g->parent, magic, sizeof magic, 0) == -1)
+      return -1;
+    if (gzip_is_magic (magic))
+      return 0;
   }
-  if (blob_pread (g->parent, magic, sizeof magic, 0) == -1)
+  log_error ("%s: is not compressed with gzip, although the OVF says so",
+             printable (g->blob.name));
+  errno = EINVAL;
+  return -1;
+}
+
+/* Decode all of it with D and place the points. */
+static int
+first_pass (struct gzip_blob *g, struct gzip_decoder *d)
+{
+  const struct gzip_point start = { 0 };
+  uint64_t distance = FIRST_DISTANCE;
+  enum gzip_progress r;
+
+  if (check_magic (g) == -1)
     return -1;
-  if (!is_gzip (magic)) {
-    log_error ("%s: is not compressed with gzip, although the OVF says so",
-               printable (g->blob.name));
-    errno = EINVAL;
-    return -1;
-  }
   if (point_vector_append (&g->points, start) == -1) {
     log_oom ();
     return -1;
   }
-  if (decoder_start (g, d, &start) == -1)
+  if (gzip_decoder_start (d, g->parent, g->blob.name, &start) == -1)
     return -1;
 
   do {
-    r = decode (g, d, HISTORY, true);
-    /* The first bytes of a member can refer to no window of 32 KiB; as
-     * distances are far longer, d->kept says that there is one.
-     */
-    if (r == AT_BLOCK && d->kept >= WINDOW &&
+    r = gzip_decode (d, GZIP_HISTORY, true);
+    /* Distances are far longer than the window, so there is one. */
+    if (r == GZIP_AT_BLOCK &&
         d->out - g->points.ptr[g->points.len - 1].out >= distance) {
       if (g->points.len >= GZIP_MAX_POINTS) {
         distance *= 2;
         thin_points (&g->points, distance);
-        continue;
       }
-      if (add_point (g, d) == -1)
+      else if (add_point (g, d) == -1)
         return -1;
     }
-  } while (r != AT_END && r != FAILED);
+  } while (r != GZIP_AT_END && r != GZIP_FAILED);
 
-  if (r == FAILED)
+  if (r == GZIP_FAILED)
     return -1;
   g->blob.size = d->out;
-  decoder_free (d);             /* reads begin at the start, most likely */
   return 0;
 }
 
 /* Reads. */
 
 /* The last point at or before OFFSET. */
-static const struct point *
+static const struct gzip_point *
 find_point (const struct gzip_blob *g, uint64_t offset)
 {
   size_t low = 0, high = g->points.len, mid;
@@ -458,8 +177,8 @@ claim (struct gzip_blob *g, struct decoder *d, uint64_t end)
   d->used = ++g->clock;
   if (end > d->last) {
     d->last = end;
-    if (d->last - d->first > HISTORY)
-      d->first = d->last - HISTORY;
+    if (d->last - d->first > GZIP_HISTORY)
+      d->first = d->last - GZIP_HISTORY;
   }
 }
 
@@ -483,16 +202,20 @@ should_give_way (const struct gzip_blob *g, const struct decoder *d,
  */
 static struct decoder *
 choose_decoder (struct gzip_blob *g, uint64_t offset, uint64_t end,
-                const struct point **point)
+                const struct gzip_point **point)
 {
-  const struct point *p = find_point (g, offset);
+  const struct gzip_point *p = find_point (g, offset);
+  /* To start anew for a request that came a little early would have to be
+   * paid again and again.
+   */
+  const uint64_t near = p->out - MIN (p->out, GZIP_HISTORY);
   struct decoder *best = NULL, *spare = NULL;
   size_t i;
 
   for (i = 0; i < MAX_DECODERS; ++i) {
     struct decoder *d = &g->decoders[i];
 
-    if (d->first < d->last && d->first <= offset && d->last >= p->out &&
+    if (d->first < d->last && d->first <= offset && d->last >= near &&
         (best == NULL || d->last > best->last))
       best = d;
     if (!d->busy && (spare == NULL || d->used < spare->used))
@@ -516,7 +239,7 @@ choose_decoder (struct gzip_blob *g, uint64_t offset, uint64_t end,
 
 static struct decoder *
 take_decoder (struct gzip_blob *g, uint64_t offset, uint64_t end,
-              const struct point **point)
+              const struct gzip_point **point)
 {
   struct waiter self = { .offset = offset };
   struct waiter **w;
@@ -540,26 +263,25 @@ take_decoder (struct gzip_blob *g, uint64_t offset, uint64_t end,
 
 /* Bring D to END, copying [OFFSET, END) as it comes by. */
 static int
-run_decoder (struct gzip_blob *g, struct decoder *d, uint8_t *buf,
-             uint64_t offset, uint64_t end)
+run_decoder (struct gzip_decoder *d, uint8_t *buf, uint64_t offset,
+             uint64_t end)
 {
-  enum progress r;
+  enum gzip_progress r;
 
   while (offset < end) {
     if (d->out > offset) {
       const size_t n = MIN (d->out, end) - offset;
 
-      copy_history (d, offset, buf, n);
+      gzip_decoder_copy (d, offset, buf, n);
       buf += n;
       offset += n;
       continue;
     }
-    /* Never so far that what is wanted next would be overwritten. */
-    r = decode (g, d, MIN (end - d->out, HISTORY / 2), false);
-    if (r == FAILED)
+    r = gzip_decode (d, end - d->out, false);
+    if (r == GZIP_FAILED)
       return -1;
-    if (r == AT_END && d->out < end)
-      return report_damage (g, d, "it became shorter");
+    if (r == GZIP_AT_END && d->out < end)
+      return gzip_decoder_report (d, "it became shorter");
   }
   return 0;
 }
@@ -568,21 +290,22 @@ static int
 gzip_pread (struct blob *blob, void *buf, size_t count, uint64_t offset)
 {
   struct gzip_blob *g = (struct gzip_blob *) blob;
-  const struct point *point;
+  const struct gzip_point *point;
   struct decoder *d;
-  int r, err;
+  int r = 0, err;
 
   d = take_decoder (g, offset, offset + count, &point);
-  r = 0;
   if (point)
-    r = decoder_start (g, d, point);
+    r = gzip_decoder_start (&d->run, g->parent, blob->name, point);
   if (r == 0)
-    r = run_decoder (g, d, buf, offset, offset + count);
+    r = run_decoder (&d->run, buf, offset, offset + count);
   err = errno;
+  if (r == -1)
+    gzip_decoder_free (&d->run);        /* its state is of no use now */
 
   pthread_mutex_lock (&g->lock);
   if (r == -1)
-    decoder_free (d);           /* its state is of no use any more */
+    d->first = d->last = 0;
   d->busy = false;
   pthread_cond_broadcast (&g->idle);
   pthread_mutex_unlock (&g->lock);
@@ -597,7 +320,7 @@ gzip_close (struct blob *blob)
   size_t i;
 
   for (i = 0; i < MAX_DECODERS; ++i)
-    decoder_free (&g->decoders[i]);
+    gzip_decoder_free (&g->decoders[i].run);
   for (i = 0; i < g->points.len; ++i)
     free (g->points.ptr[i].window);
   point_vector_reset (&g->points);
@@ -616,7 +339,8 @@ struct blob *
 gzip_blob_open (struct blob *parent, const char *name)
 {
   struct gzip_blob *g = calloc (1, sizeof *g);
-  int err;
+  struct gzip_decoder d = { 0 };
+  int r, err;
 
   if (g == NULL) {
     log_oom ();
@@ -631,16 +355,17 @@ gzip_blob_open (struct blob *parent, const char *name)
   g->blob.name = strdup (name);
   if (g->blob.name == NULL) {
     log_oom ();
-    goto err;
+    blob_close (&g->blob);
+    errno = ENOMEM;
+    return NULL;
   }
   log_debug ("%s: reading %s once, to check and index it", printable (name),
              human_size (parent->size));
-  if (first_pass (g) == -1)
-    goto err;
-  return &g->blob;
-
- err:
+  r = first_pass (g, &d);
   err = errno;
+  gzip_decoder_free (&d);
+  if (r == 0)
+    return &g->blob;
   blob_close (&g->blob);
   errno = err;
   return NULL;

@@ -314,8 +314,8 @@ read_pax (struct walk *w, struct attributes *a, uint64_t size)
       return report_pax (w, "a record has a wrong length");
     record[len - 1] = '\0';
     equal = memchr (space + 1, '=', record + len - 1 - (space + 1));
-    if (equal == NULL)
-      return report_pax (w, "a record has no '='");
+    if (equal == NULL || equal == space + 1)
+      return report_pax (w, "a record is not KEY=VALUE");
     *equal = '\0';
     if (strlen (equal + 1) != (size_t) (record + len - 1 - (equal + 1)) &&
         strcmp (space + 1, "path") == 0)
