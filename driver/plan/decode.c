@@ -321,29 +321,34 @@ store_source_ref (struct decoder *d, const struct yaml_node *node,
   return decode_fields (d, node, source_ref_fields, ref);
 }
 
-/* The value of one pair of a map of strings. */
+/* The value of one pair of a map of strings; "" and broken if it is
+ * wrong.
+ */
 static int
 decode_value (struct decoder *d, const struct yaml_node *node,
-              const struct field *field, struct key_value *kv, bool *bad)
+              const struct field *field, struct key_value *kv)
 {
   CLEANUP_FREE char *data = NULL;
   bool failed = false;
   size_t len;
+  char *s;
   int r;
 
-  *bad = true;
+  kv->value = yaml_arena_copy (d->arena, "", 0);
+  if (kv->value == NULL)
+    return -1;
+  if (node->type == YAML_NULL)
+    return 0;
+  kv->broken = true;
   if (node->type == YAML_BROKEN)
     return 0;
-  if (node->type == YAML_NULL) {
-    kv->value = yaml_arena_copy (d->arena, "", 0);
-    *bad = kv->value == NULL;
-    return *bad ? -1 : 0;
-  }
   if (field->type == FIELD_STRINGS || node->type != YAML_STRING) {
-    kv->value = decode_string (d, node, condition_of (field), &failed);
-    if (kv->value)
+    s = decode_string (d, node, condition_of (field), &failed);
+    if (s) {
+      kv->value = s;
       kv->len = node->len;
-    *bad = kv->value == NULL;
+      kv->broken = false;
+    }
     return failed ? -1 : 0;
   }
 
@@ -356,9 +361,9 @@ decode_value (struct decoder *d, const struct yaml_node *node,
                            "is not base64");
   kv->value = yaml_arena_copy (d->arena, data, len);
   kv->len = len;
-  *bad = kv->value == NULL;
+  kv->broken = false;
   explicit_bzero (data, len);
-  return *bad ? -1 : 0;
+  return kv->value ? 0 : -1;
 }
 
 static int
@@ -367,7 +372,7 @@ store_strings (struct decoder *d, const struct yaml_node *node,
 {
   struct decode_frame frame = { .up = d->frame };
   key_value_vector v = EMPTY_VECTOR;
-  bool bad;
+  const char *key;
   size_t i;
   int r = 0;
 
@@ -380,16 +385,13 @@ store_strings (struct decoder *d, const struct yaml_node *node,
 
   d->frame = &frame;
   for (i = 0; r == 0 && i < node->nr; ++i) {
-    frame.name = node->pairs[i].key;
-    r = decode_value (d, node->pairs[i].value, field, &v.ptr[v.len], &bad);
-    if (r == 0 && !bad) {
-      v.ptr[v.len].key = yaml_arena_copy (d->arena, frame.name,
-                                          strlen (frame.name));
-      v.ptr[v.len].where = decode_where (d, node->pairs[i].value);
-      if (v.ptr[v.len].key == NULL)
-        r = -1;
-      v.len++;
-    }
+    key = frame.name = node->pairs[i].key;
+    r = decode_value (d, node->pairs[i].value, field, &v.ptr[i]);
+    v.ptr[i].where = decode_where (d, node->pairs[i].value);
+    v.ptr[i].key = yaml_arena_copy (d->arena, key, strlen (key));
+    if (v.ptr[i].key == NULL)
+      r = -1;
+    v.len++;
   }
   d->frame = frame.up;
   if (r == 0 && !(field->flags & FIELD_NOT_STORED))

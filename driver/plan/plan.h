@@ -56,6 +56,10 @@ extern int problem_add (problem_vector *problems,
                         const char *fmt, ...)
   __attribute__ ((format (printf, 8, 9)));
 extern void problem_vector_free (problem_vector *problems);
+/* Put the problems from index FROM on in the order of their places, for
+ * those who go through a file from its top.  Stable.
+ */
+extern void problem_sort (problem_vector *problems, size_t from);
 extern bool problem_any_critical (const problem_vector *problems);
 /* "FILE:LINE:COL: error: OBJECT: PATH: MESSAGE (SUGGESTION)", one a line. */
 extern void problem_print (FILE *fp, const problem_vector *problems);
@@ -81,6 +85,8 @@ struct key_value {
   size_t len;                   /* of value, which can contain NUL bytes
                                    only in the data of a Secret */
   struct plan_where where;      /* of the value */
+  bool broken;                  /* value is "" because what was there is
+                                   wrong, which was reported */
 };
 DEFINE_VECTOR_TYPE (key_value_vector, struct key_value);
 extern const char *key_value_get (const key_value_vector *v,

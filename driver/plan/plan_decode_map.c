@@ -22,7 +22,8 @@
 
 static int
 check_one_of (struct decoder *d, const struct yaml_node *node,
-              const char *condition, const char *const *words, size_t nr)
+              const char *subpath, const char *condition,
+              const char *const *words, size_t nr)
 {
   char suggestion[64], list[128];
   const char *near;
@@ -39,7 +40,7 @@ check_one_of (struct decoder *d, const struct yaml_node *node,
   near = closest_word (node->text, words, nr);
   if (near)
     snprintf (suggestion, sizeof suggestion, "did you mean %s?", near);
-  return decode_problem (d, PROBLEM_CRITICAL, condition, node, NULL,
+  return decode_problem (d, PROBLEM_CRITICAL, condition, node, subpath,
                          near ? suggestion : NULL, "'%s' is not one of %s",
                          printable (node->text), list);
 }
@@ -134,7 +135,7 @@ check_network_row (struct decoder *d, const struct yaml_node *node,
                         "source's network", "names no network") == -1)
       return -1;
     if (row->source.type &&
-        check_one_of (d, yaml_get (source, "type"),
+        check_one_of (d, yaml_get (source, "type"), "source.type",
                       "SourceNetworkNotValid", types,
                       ARRAY_SIZE (types)) == -1)
       return -1;
@@ -183,7 +184,7 @@ check_access_mode (struct decoder *d, const struct yaml_node *node,
   static const char *const words[] =
     { "ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany" };
 
-  return check_one_of (d, node, "DestinationStorageNotValid", words,
+  return check_one_of (d, node, NULL, "DestinationStorageNotValid", words,
                        ARRAY_SIZE (words));
 }
 
@@ -193,7 +194,7 @@ check_volume_mode (struct decoder *d, const struct yaml_node *node,
 {
   static const char *const words[] = { "Filesystem", "Block" };
 
-  return check_one_of (d, node, "DestinationStorageNotValid", words,
+  return check_one_of (d, node, NULL, "DestinationStorageNotValid", words,
                        ARRAY_SIZE (words));
 }
 

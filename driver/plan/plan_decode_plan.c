@@ -363,7 +363,7 @@ report_twins (struct decoder *d, const struct yaml_node *vms,
     snprintf (path, sizeof path, "spec.vms[%zu]%s", named[i].i, field);
     if (decode_problem (d, PROBLEM_CRITICAL, "DuplicateVM",
                         vms->items[named[i].i], path, NULL,
-                        "%s '%s' is that of spec.vms[%zu] in line %u, too",
+                        "%s '%s' stands already in spec.vms[%zu], line %u",
                         what, printable (named[i].name), first->i,
                         vms->items[first->i]->line) == -1)
       return -1;

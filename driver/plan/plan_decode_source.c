@@ -97,28 +97,37 @@ const struct plan_kind plan_kind_secret = {
 
 /* Provider */
 
+static const char *const known_types[] =
+  { "vsphere", "ovirt", "openstack", "openshift", "ova" };
+
+static bool
+is_known_type (const char *type)
+{
+  size_t i;
+
+  for (i = 0; i < ARRAY_SIZE (known_types); ++i)
+    if (strcmp (type, known_types[i]) == 0)
+      return true;
+  return false;
+}
+
 static int
 check_provider_type (struct decoder *d, const struct yaml_node *node,
                      void *base)
 {
-  static const char *const known[] =
-    { "vsphere", "ovirt", "openstack", "openshift", "ova" };
   static const char *const newer[] = { "ec2", "hyperv", "nutanix" };
   char suggestion[64];
   const char *near;
   size_t i;
 
-  if (node->type != YAML_STRING)
+  if (node->type != YAML_STRING || is_known_type (node->text))
     return 0;
-  for (i = 0; i < ARRAY_SIZE (known); ++i)
-    if (strcmp (node->text, known[i]) == 0)
-      return 0;
   for (i = 0; i < ARRAY_SIZE (newer); ++i)
     if (strcmp (node->text, newer[i]) == 0)
       return decode_problem (d, PROBLEM_CRITICAL, "TypeNotSupported", node,
                              NULL, NULL, "%s is known to Forklift from 2.11 "
                              "on; nbdlift can not read it", newer[i]);
-  near = closest_word (node->text, known, ARRAY_SIZE (known));
+  near = closest_word (node->text, known_types, ARRAY_SIZE (known_types));
   if (near)
     snprintf (suggestion, sizeof suggestion, "did you mean %s?", near);
   return decode_problem (d, PROBLEM_CRITICAL, "TypeNotSupported", node,
@@ -278,7 +287,8 @@ check_provider (struct decoder *d, const struct yaml_node *node,
   const struct yaml_node *spec = yaml_get (node, "spec");
   bool local;
 
-  if (spec == NULL || spec->type != YAML_MAP || p->type == NULL)
+  if (spec == NULL || spec->type != YAML_MAP || p->type == NULL ||
+      !is_known_type (p->type))
     return 0;
   if (check_url (d, spec, p) == -1)
     return -1;

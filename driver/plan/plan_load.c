@@ -59,10 +59,12 @@ text_of (const struct yaml_node *node)
     ? node->text : NULL;
 }
 
-/* "Plan mig/plan1", or "Plan" if it has no name. */
+/* "Plan mig/plan1", or "Plan" if it has no name.  All our kinds are
+ * namespaced; of others only the manifest can tell.
+ */
 static char *
 object_name (struct loader *l, const struct yaml_node *root,
-             const char *kind)
+             const char *kind, bool ours)
 {
   const struct yaml_node *metadata = yaml_get (root, "metadata");
   const char *name = text_of (yaml_get (metadata, "name"));
@@ -70,9 +72,12 @@ object_name (struct loader *l, const struct yaml_node *root,
   CLEANUP_FREE char *s = NULL;
   int r;
 
+  if (ns == NULL && ours)
+    ns = "default";
   if (name)
-    r = asprintf (&s, "%s %s/%s", printable (kind),
-                  ns ? printable (ns) : "default", printable (name));
+    r = asprintf (&s, "%s %s%s%s", printable (kind),
+                  ns ? printable (ns) : "", ns ? "/" : "",
+                  printable (name));
   else
     r = asprintf (&s, "%s", printable (kind));
   if (r == -1) {
@@ -318,11 +323,11 @@ load_map (struct loader *l, struct decoder *d,
   if (is_list (root, kind))
     return load_list (l, yaml_get (root, "items"));
 
-  d->object = object_name (l, root, kind);
+  known = find_kind (api_version, kind);
+  d->object = object_name (l, root, kind, known != NULL);
   if (d->object == NULL ||
       name_object (l, d->object, root->line, first_problem) == -1)
     return -1;
-  known = find_kind (api_version, kind);
   if (known == NULL)
     return other_kind (d, root, api_version, kind);
   d->secret = known->secret;
@@ -368,7 +373,7 @@ report_cut (struct loader *l, const struct yaml_document *doc)
   const char *object = NULL;
 
   if (kind) {
-    object = object_name (l, doc->root, kind);
+    object = object_name (l, doc->root, kind, true);
     if (object == NULL)
       return -1;
   }
@@ -495,6 +500,7 @@ load_text (struct loader *l, char *text, size_t len)
   if (r == 0 && l->nr_objects == 0 && l->problems->len == before)
     r = problem_add (l->problems, PROBLEM_CRITICAL, "Malformed", &where,
                      NULL, NULL, NULL, "there is nothing in this file");
+  problem_sort (l->problems, before);
   return r;
 }
 

@@ -161,7 +161,7 @@ check_missing (const struct report *r, const struct secret_key *keys)
     if (k->use != REQUIRED)
       continue;
     kv = find_key (r->secret, k->name);
-    if (kv && kv->len > 0)
+    if (kv && (kv->len > 0 || kv->broken))
       continue;
     if (report (r, PROBLEM_CRITICAL, "SecretNotValid", kv, k->name, NULL,
                 "is required%s", kv ? ", but empty" : "") == -1)
@@ -281,7 +281,7 @@ check_values (const struct report *r, const char *type)
   const struct key_value *kv = find_key (r->secret, "insecureSkipVerify");
   bool insecure = kv && go_bool (kv->value) == 1;
 
-  if (kv && go_bool (kv->value) == -1 &&
+  if (kv && !kv->broken && go_bool (kv->value) == -1 &&
       report (r, PROBLEM_CRITICAL, "SecretNotValid", kv,
               "insecureSkipVerify", "write \"true\" or \"false\"",
               "is neither true nor false") == -1)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/include/cleanup.h"
+#include "common/include/minmax.h"
 #include "common/json/json.h"
 #include "common/util/log.h"
 #include "driver/plan/plan.h"
@@ -96,6 +97,29 @@ problem_vector_free (problem_vector *problems)
   for (i = 0; i < problems->len; ++i)
     free_problem (&problems->ptr[i]);
   problem_vector_reset (problems);
+}
+
+static bool
+comes_before (const struct problem *a, const struct problem *b)
+{
+  if (a->where.line != b->where.line)
+    return a->where.line < b->where.line;
+  return a->where.column < b->where.column;
+}
+
+void
+problem_sort (problem_vector *problems, size_t from)
+{
+  const size_t end = MIN (problems->len, (size_t) MAX_PROBLEMS);
+  struct problem p;
+  size_t i, j;
+
+  for (i = from + 1; i < end; ++i) {
+    p = problems->ptr[i];
+    for (j = i; j > from && comes_before (&p, &problems->ptr[j - 1]); --j)
+      problems->ptr[j] = problems->ptr[j - 1];
+    problems->ptr[j] = p;
+  }
 }
 
 bool

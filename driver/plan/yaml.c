@@ -38,6 +38,7 @@ struct yaml_stream {
 
   yaml_parser_t parser;
   bool parser_ready;
+  bool json;                    /* begins with { or [ */
   size_t base;                  /* where the parser's text begins */
   unsigned base_line;           /* lines before it */
 
@@ -67,7 +68,10 @@ DEFINE_VECTOR_TYPE (node_vector, struct yaml_node *);
 DEFINE_VECTOR_TYPE (pair_vector, struct yaml_pair);
 
 /* What a function that reads a node returns. */
-enum result { OK, SYNTAX, NO_MEMORY };
+enum result { OK, SYNTAX, NO_MEMORY, AGAIN };
+
+static const char no_document_start[] =
+  "did not find expected <document start>";
 
 static int
 append_path (struct strbuf *b, const struct frame *frame)
@@ -157,26 +161,30 @@ document_begins_at (const struct yaml_stream *s, size_t offset)
     (s->len - offset == 3 || strchr (" \t\r\n", s->text[offset + 3]));
 }
 
-/* Go on at the first line "---" at or after OFFSET, which lies behind
- * base.  0, or -1 if memory is short; ends the stream if there is none.
+/* Go on at OFFSET, which lies behind base. */
+static int
+restart_at (struct yaml_stream *s, size_t offset)
+{
+  for (; s->base < offset; s->base++)
+    if (s->text[s->base] == '\n')
+      s->base_line++;
+  return start_parser (s);
+}
+
+/* Go on at the first line "---" at or after OFFSET.  0, or -1 if memory
+ * is short; ends the stream if there is none.
  */
 static int
 restart (struct yaml_stream *s, size_t offset)
 {
   size_t i;
 
-  stop_parser (s);
   for (i = offset; i < s->len; ++i)
     if (i > s->base && document_begins_at (s, i))
-      break;
-  if (i >= s->len) {
-    s->ended = true;
-    return 0;
-  }
-  for (; s->base < i; s->base++)
-    if (s->text[s->base] == '\n')
-      s->base_line++;
-  return start_parser (s);
+      return restart_at (s, i);
+  stop_parser (s);
+  s->ended = true;
+  return 0;
 }
 
 /* Report what libyaml says, and go on behind it. */
@@ -192,6 +200,13 @@ syntax_error (struct yaml_stream *s)
     return NO_MEMORY;
   }
   yaml_explain (&s->parser, s->text + s->base, s->len - s->base, &e);
+
+  /* JSON objects may follow each other without a separator. */
+  if (s->json && s->base + e.offset < s->len && e.offset > 0 &&
+      s->text[s->base + e.offset] == '{' &&
+      strcmp (s->parser.problem, no_document_start) == 0)
+    return restart_at (s, s->base + e.offset) == -1 ? NO_MEMORY : AGAIN;
+
   r = complain (s, s->base_line + e.line, e.column, NULL, e.suggestion,
                 "%s", e.message);
   if (r != OK)
@@ -207,10 +222,15 @@ syntax_error (struct yaml_stream *s)
 static enum result
 peek_event (struct yaml_stream *s)
 {
+  enum result r = OK;
+
   if (s->have_event)
     return OK;
-  if (!yaml_parser_parse (&s->parser, &s->event))
-    return syntax_error (s);
+  while (!yaml_parser_parse (&s->parser, &s->event)) {
+    r = syntax_error (s);
+    if (r != AGAIN)
+      return r;
+  }
   s->have_event = true;
   return OK;
 }
@@ -449,7 +469,7 @@ begin_collection (struct yaml_stream *s, const struct frame *frame,
   enum result r;
 
   if (frame && frame->depth >= YAML_MAX_DEPTH)
-    return give_up (s, &s->event, frame->up->up->up,
+    return give_up (s, &s->event, NULL,
                     "nested more than 64 levels deep");
   r = new_node (s, frame, ret);
   if (r != OK)
@@ -777,7 +797,7 @@ check_cut (struct yaml_stream *s, struct yaml_document *doc)
     return OK;
   }
   if (s->parser.error != YAML_PARSER_ERROR ||
-      strcmp (s->parser.problem, "did not find expected <document start>"))
+      strcmp (s->parser.problem, no_document_start) != 0)
     return syntax_error (s) == NO_MEMORY ? NO_MEMORY : OK;
 
   doc->cut = true;
@@ -862,7 +882,9 @@ yaml_open (const char *file, char *text, size_t len,
     s->len -= 3;
     memmove (text, text + 3, s->len);
   }
-  s->len = yaml_join_surrogates (text, s->len);
+  s->json = yaml_is_json (text, s->len);
+  if (s->json)
+    s->len = yaml_join_surrogates (text, s->len);
 
   if (len > YAML_MAX_TEXT) {
     refused = "more than 16 MiB of text";

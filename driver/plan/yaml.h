@@ -113,7 +113,10 @@ extern bool yaml_given (const struct yaml_node *node, const char *key);
 /* Type the plain scalar NODE->text (yaml_scalar.c). */
 extern void yaml_resolve_plain (struct yaml_node *node);
 
-/* If TEXT is JSON, make each pair of \\uXXXX escapes that stands for one
+/* True if TEXT begins like JSON, with { or [. */
+extern bool yaml_is_json (const char *text, size_t len);
+
+/* In TEXT, which is JSON, make each pair of \\uXXXX escapes that stands for one
  * character the \\U escape that YAML knows, in place.  Returns the new
  * length (yaml_scalar.c).
  */

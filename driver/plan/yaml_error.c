@@ -46,6 +46,8 @@ static const struct {
   { "did not find expected ',' or '}'", AT_PROBLEM,
     "the map that begins with '{' in line %u is not closed",
     "add the missing ',' or '}'" },
+  { "did not find expected node content", AT_PROBLEM,
+    "a value was expected here; is a '[' or '{' not closed?", NULL },
   { "found unexpected end of stream", AT_PROBLEM,
     "the text ends inside the quotes that begin in line %u",
     "add the closing quote" },
@@ -104,6 +106,13 @@ explain_reader (const yaml_parser_t *parser, const char *text, size_t len,
   unsigned char byte;
 
   e->offset = MIN (parser->problem_offset, len);
+  /* It points at the byte that does not continue a character. */
+  if (strcmp (parser->problem, "invalid trailing UTF-8 octet") == 0)
+    while (e->offset > 0) {
+      e->offset--;
+      if (((unsigned char) text[e->offset] & 0xc0) != 0x80)
+        break;
+    }
   line_and_column (text, e->offset, e);
   byte = e->offset < len ? text[e->offset] : 0;
 

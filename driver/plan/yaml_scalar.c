@@ -205,6 +205,16 @@ code_unit (const char *text, size_t len)
   return v;
 }
 
+bool
+yaml_is_json (const char *text, size_t len)
+{
+  size_t i = 0;
+
+  while (i < len && text[i] != '\0' && strchr (" \t\r\n", text[i]))
+    i++;
+  return i < len && (text[i] == '{' || text[i] == '[');
+}
+
 /* JSON writes a character outside of the basic plane as two escapes,
  * which libyaml refuses.  A YAML file has no such escapes: it is left
  * alone, because a backslash means nothing in most of it.
@@ -213,16 +223,10 @@ size_t
 yaml_join_surrogates (char *text, size_t len)
 {
   uint64_t high, low;
-  size_t from, to;
+  size_t from = 0, to = 0;
   char escape[16];
 
-  from = 0;
-  while (from < len && strchr (" \t\r\n", text[from]) && text[from] != '\0')
-    from++;
-  if (from >= len || (text[from] != '{' && text[from] != '['))
-    return len;
-
-  for (to = from; from < len; ) {
+  while (from < len) {
     if (text[from] != '\\' || from + 1 >= len) {
       text[to++] = text[from++];
       continue;
