@@ -21,6 +21,7 @@ struct serve_options {
   const char *log_dir;          /* keep server logs here; NULL: private
                                    folder, removed at the end */
   unsigned threads;             /* nbdkit -t; 0: 16 */
+  unsigned seconds;             /* time for each server to be ready; 0: 60 */
   bool verbose;                 /* nbdkit -v */
   bool tcp;                     /* listen on localhost TCP instead of Unix
                                    sockets, one server per disk with that
@@ -32,7 +33,13 @@ struct serve_options {
 
 /* Start all servers and wait until each answers an NBD client with the
  * size that VM says.  NULL with errno and a report that holds the last
- * error line of the server's log.
+ * error line of the server's log (none for ECANCELED, cancel.h).
+ *
+ * The servers are ended by the kernel when the calling thread ends
+ * (prctl PR_SET_PDEATHSIG is tied to the thread, not to the process), so
+ * that none survives us: the thread must live until serve_stop.  The
+ * other functions can be called from any thread.  The servers have
+ * process groups of their own: a signal from the terminal is for us.
  */
 extern struct served_vm *serve_vm (const struct source_ops *ops,
                                    void *session, const struct vm *vm,
@@ -55,9 +62,9 @@ extern char *served_error (struct served_vm *s, size_t i);
 /* End the servers (SIGTERM, then SIGKILL) and remove the folder. */
 extern void serve_stop (struct served_vm *s);
 
-/* Where the plugin NAME is: the uninstalled one beside the driver's own
- * binary (build/plugins/nbdkit-NAME-plugin.so), or $NBDLIFT_PLUGIN_DIR,
- * else just NAME for nbdkit to find.  malloc'ed.
+/* Where the plugin NAME is: in $NBDLIFT_PLUGIN_DIR, or the uninstalled
+ * one beside the driver's own binary (build/plugins/nbdkit-NAME-plugin.so),
+ * else just NAME for nbdkit to find.  malloc'ed, NULL reported.
  */
 extern char *plugin_path (const char *name);
 

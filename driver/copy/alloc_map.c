@@ -24,10 +24,12 @@
 #define FORGET 4096
 
 void
-alloc_map_init (struct alloc_map *m, struct nbd_client *client)
+alloc_map_init (struct alloc_map *m, struct nbd_client *client,
+                const char *name)
 {
   memset (m, 0, sizeof *m);
   m->client = client;
+  m->name = name;
   m->failed = !client->extents;
 }
 
@@ -91,7 +93,7 @@ answered (void *opaque, int *error)
   else if (*error != 0) {
     log_warning ("disk %s: source: the server can not tell from offset "
                  "%" PRIu64 " on which parts are empty (%s): reading all "
-                 "of them", printable (m->client->name), m->known,
+                 "of them", printable (m->name), m->known,
                  strerror (*error));
     m->failed = true;
   }

@@ -22,6 +22,7 @@ DEFINE_VECTOR_TYPE (alloc_runs, struct alloc_run);
 /* Used by the one thread that drives the client. */
 struct alloc_map {
   struct nbd_client *client;
+  const char *name;             /* of the disk, for messages; borrowed */
   alloc_runs runs;
   size_t first;                 /* the first run that is still needed */
   uint64_t known;               /* bytes from the beginning that runs tell */
@@ -31,7 +32,8 @@ struct alloc_map {
 };
 
 /* CLIENT must stay until alloc_map_free, and be closed before it. */
-extern void alloc_map_init (struct alloc_map *m, struct nbd_client *client);
+extern void alloc_map_init (struct alloc_map *m, struct nbd_client *client,
+                            const char *name);
 extern void alloc_map_free (struct alloc_map *m);
 
 /* Ask for more if what is known ends soon after OFFSET.  Never waits.

@@ -56,8 +56,8 @@ struct copy_result {
  * source's end is left as it is.  TARGET is its name for messages.
  * fsync'ed when it returns 0.
  *
- * 0; or -1 with errno (EIO, ETIMEDOUT, ENOSPC, ECANCELED unreported, ...) and one
- * report that names the disk, the side and the offset.  *RESULT is
+ * 0; or -1 with errno (EIO, ETIMEDOUT, ENOSPC, ECANCELED unreported,
+ * ...) and one report that names the disk, the side and the offset.  *RESULT is
  * always set.  Runs in the calling thread; several copies can run in
  * several threads.
  */

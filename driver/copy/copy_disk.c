@@ -6,7 +6,8 @@
 #include <stdatomic.h>
 #include <string.h>
 
-#include "common/include/minmax.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
 #include "driver/copy/copy.h"
 #include "driver/copy/digest_tree.h"
 #include "driver/copy/nbd_client.h"
@@ -65,7 +66,7 @@ keep_on (void *opaque)
 /* With the source and the target open. */
 static int
 copy_open_disk (struct copy *copy, struct nbd_client *client,
-                struct copy_result *result)
+                const char *name, struct copy_result *result)
 {
   const struct reader_consumer consumer = {
     .data = copy_data, .zero = copy_zero, .opaque = copy };
@@ -75,7 +76,7 @@ copy_open_disk (struct copy *copy, struct nbd_client *client,
     options.progress = copy_tick;
     options.opaque = copy;
   }
-  if (reader_run (client, &consumer, &options, result) == -1)
+  if (reader_run (client, name, &consumer, &options, result) == -1)
     return -1;
 
   result->failed_side = COPY_SIDE_TARGET;
@@ -102,11 +103,14 @@ copy_disk (const struct copy_source *source, int fd, const char *target,
 
   memset (result, 0, sizeof *result);
 
-  if (nbd_client_open (&client, source->uri, source->name, connections,
-                       patience, options->progress ? keep_on : NULL,
+  if (nbd_client_open (&client, source->uri, connections, patience,
+                       options->progress ? keep_on : NULL,
                        (void *) options) == -1) {
-    if (errno != ECANCELED)
+    if (errno != ECANCELED) {
       result->failed_side = COPY_SIDE_SOURCE;
+      log_error ("disk %s: source: %s", printable (source->name),
+                 client.failure);
+    }
     return -1;
   }
   if (disk_output_open (&copy.output, fd, source->name, target, client.size,
@@ -117,9 +121,11 @@ copy_disk (const struct copy_source *source, int fd, const char *target,
   }
   if (options->digest_file == NULL ||
       (copy.digests = digest_tree_new (client.size)) != NULL)
-    ret = copy_open_disk (&copy, &client, result);
+    ret = copy_open_disk (&copy, &client, source->name, result);
   err = errno;
 
+  if (result->failed_side == COPY_SIDE_TARGET)
+    disk_output_report (&copy.output);
   result->progress.written = atomic_load (&copy.output.written);
   digest_tree_free (copy.digests);
   disk_output_close (&copy.output);

@@ -35,9 +35,10 @@ struct scan {
 
   /* Of a file: */
   int fd;
-  const char *name;
   _Atomic uint64_t done;
   atomic_bool stop;
+  int read_error;               /* the first, or 0; set by who set stop */
+  uint64_t read_error_offset;
   pthread_mutex_t lock;         /* of: */
   uint64_t next;                /* the first byte that no thread has */
 };
@@ -80,12 +81,14 @@ digest_tree_of_nbd (const char *uri, const char *name,
   struct nbd_client client;
   int err;
 
-  if (nbd_client_open (&client, uri, name, NBD_CONNECTIONS,
-                       NBD_CLIENT_STALL_SECONDS, NULL, NULL) == -1)
+  if (nbd_client_open (&client, uri, NBD_CONNECTIONS,
+                       NBD_CLIENT_STALL_SECONDS, NULL, NULL) == -1) {
+    log_error ("disk %s: %s", printable (name), client.failure);
     return NULL;
+  }
   scan.tree = digest_tree_new (client.size);
   if (scan.tree == NULL ||
-      reader_run (&client, &consumer, &options, &result) == -1) {
+      reader_run (&client, name, &consumer, &options, &result) == -1) {
     err = errno;
     digest_tree_free (scan.tree);
     scan.tree = NULL;
@@ -140,10 +143,10 @@ scan_block (struct scan *scan, uint8_t *buf, uint64_t offset, uint64_t len)
     if (r <= 0) {
       if (r == 0)
         errno = ENODATA;
-      if (!atomic_exchange (&scan->stop, true))
-        log_error ("%s: cannot read at offset %" PRIu64 ": %s",
-                   printable (scan->name), offset + got,
-                   r == 0 ? "the file ends there" : strerror (errno));
+      if (!atomic_exchange (&scan->stop, true)) {
+        scan->read_error = errno;
+        scan->read_error_offset = offset + got;
+      }
       return -1;
     }
     got += r;
@@ -210,8 +213,7 @@ digest_tree_of_fd (int fd, uint64_t size, const char *name,
                    bool (*progress) (void *opaque, uint64_t done,
                                      uint64_t total), void *opaque)
 {
-  struct scan scan = { .progress = progress, .opaque = opaque, .fd = fd,
-                       .name = name };
+  struct scan scan = { .progress = progress, .opaque = opaque, .fd = fd };
   struct job jobs[FILE_WORKERS];
   struct workers workers;
   struct stat st;
@@ -243,6 +245,11 @@ digest_tree_of_fd (int fd, uint64_t size, const char *name,
   pthread_mutex_destroy (&scan.lock);
   if (error == 0)
     return scan.tree;
+  if (scan.read_error != 0)
+    log_error ("%s: cannot read at offset %" PRIu64 ": %s",
+               printable (name), scan.read_error_offset,
+               scan.read_error == ENODATA ? "the file ends there"
+                                          : strerror (scan.read_error));
   digest_tree_free (scan.tree);
   errno = error;
   return NULL;

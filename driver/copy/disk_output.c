@@ -33,75 +33,101 @@
 /* From best to worst. */
 enum zero_method { ZERO_PUNCH, ZERO_RANGE, ZERO_DEVICE, ZERO_WRITE };
 
-/* Report a failure of WHAT at OFFSET, unless another thread did. */
+/* Remember the first failure: doing WHAT, at OFFSET, with errno. */
 static int
 failed (struct disk_output *o, const char *what, uint64_t offset)
 {
   const int err = errno;
-  const char *remedy = "";
 
-  if (err == ENOSPC || err == EDQUOT)
-    remedy = "; make room there, or choose another place, and start again";
-  else if (err == EFBIG)
-    remedy = "; the file system or \"ulimit -f\" does not allow a file of "
-             "this size";
-  else if (err == EIO)
-    remedy = "; the storage below the target is broken (see dmesg)";
-  if (!atomic_exchange (&o->failed, true))
-    log_error ("disk %s: target %s: cannot %s at offset %" PRIu64 ": %m%s",
-               printable (o->disk), printable (o->target), what, offset,
-               remedy);
+  pthread_mutex_lock (&o->lock);
+  if (o->error == 0) {
+    o->error = err;
+    o->error_what = what;
+    o->error_offset = offset;
+  }
+  pthread_mutex_unlock (&o->lock);
   errno = err;
   return -1;
 }
 
-int
-disk_output_open (struct disk_output *o, int fd, const char *disk, const char *target,
-             uint64_t size, bool is_zero)
+void
+disk_output_report (const struct disk_output *o)
+{
+  const char *remedy = "";
+
+  if (o->error == 0)
+    return;
+  if (o->error == ENOSPC || o->error == EDQUOT)
+    remedy = "; make room there, or choose another place, and start again";
+  else if (o->error == EFBIG)
+    remedy = "; the file system or \"ulimit -f\" does not allow a file of "
+             "this size";
+  else if (o->error == EIO)
+    remedy = "; the storage below the target is broken (see dmesg)";
+  errno = o->error;
+  log_error ("disk %s: target %s: cannot %s at offset %" PRIu64 ": %m%s",
+             printable (o->disk), printable (o->target), o->error_what,
+             o->error_offset, remedy);
+}
+
+/* Look at what FD is. */
+static int
+prepare (struct disk_output *o, uint64_t size, uint64_t *have)
 {
   struct stat st;
-  uint64_t have;
+
+  if (fstat (o->fd, &st) == -1)
+    return failed (o, "stat", 0);
+  o->block = S_ISBLK (st.st_mode);
+  if (o->block) {
+    if (ioctl (o->fd, BLKGETSIZE64, have) == -1)
+      return failed (o, "get the size of the device", 0);
+    if (*have >= size)
+      return 0;
+    log_error ("disk %s: target %s has only %" PRIu64 " bytes, the disk "
+               "has %" PRIu64 ": choose a larger device",
+               printable (o->disk), printable (o->target), *have, size);
+    errno = ENOSPC;
+    return -1;
+  }
+  if (S_ISREG (st.st_mode)) {
+    *have = st.st_size;
+    if (*have < size && ftruncate (o->fd, size) == -1)
+      return failed (o, "set the size of the file", size);
+    return 0;
+  }
+  log_error ("disk %s: target %s is neither a regular file nor a block "
+             "device", printable (o->disk), printable (o->target));
+  errno = EINVAL;
+  return -1;
+}
+
+int
+disk_output_open (struct disk_output *o, int fd, const char *disk,
+                  const char *target, uint64_t size, bool is_zero)
+{
+  uint64_t have = 0;
+  int err;
 
   memset (o, 0, sizeof *o);
   o->fd = fd;
   o->disk = disk;
   o->target = target;
   o->is_zero = is_zero;
-
-  if (fstat (fd, &st) == -1)
-    return failed (o, "stat", 0);
-  if (S_ISBLK (st.st_mode)) {
-    o->block = true;
-    if (ioctl (fd, BLKGETSIZE64, &have) == -1)
-      return failed (o, "get the size of the device", 0);
-    if (have < size) {
-      log_error ("disk %s: target %s has only %" PRIu64 " bytes, the disk "
-                 "has %" PRIu64 ": choose a larger device",
-                 printable (disk), printable (target), have, size);
-      errno = ENOSPC;
-      return -1;
-    }
-  }
-  else if (S_ISREG (st.st_mode)) {
-    have = st.st_size;
-    if (have < size && ftruncate (fd, size) == -1)
-      return failed (o, "set the size of the file", size);
-  }
-  else {
-    log_error ("disk %s: target %s is neither a regular file nor a block "
-               "device", printable (disk), printable (target));
-    errno = EINVAL;
-    return -1;
-  }
-  o->granularity = o->block && !is_zero ? DEVICE_GRANULARITY
-                                        : HOLE_GRANULARITY;
   pthread_mutex_init (&o->lock, NULL);
 
-  if (!o->block && have > size && disk_output_zero (o, size, have - size) == -1) {
-    disk_output_close (o);
-    return -1;
+  if (prepare (o, size, &have) == 0) {
+    o->granularity = o->block && !is_zero ? DEVICE_GRANULARITY
+                                          : HOLE_GRANULARITY;
+    if (o->block || have <= size ||
+        disk_output_zero (o, size, have - size) == 0)
+      return 0;
   }
-  return 0;
+  err = errno;
+  disk_output_report (o);
+  disk_output_close (o);
+  errno = err;
+  return -1;
 }
 
 void

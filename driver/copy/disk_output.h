@@ -22,7 +22,6 @@ struct disk_output {
   bool is_zero;                 /* reads as zeroes where we did not write */
   uint64_t granularity;         /* zeroes shorter than this are written */
   _Atomic uint64_t written;     /* bytes of data written */
-  atomic_bool failed;           /* an error was reported */
   atomic_int zero_method;       /* the first way to make zeroes that this
                                    target may know */
   atomic_bool no_writeback;     /* sync_file_range does not work here */
@@ -30,6 +29,9 @@ struct disk_output {
   pthread_mutex_t lock;         /* of: */
   struct { uint64_t offset, length; } window[DISK_OUTPUT_WINDOWS];
   unsigned next_window;
+  int error;                    /* errno of the first failure, or 0 */
+  const char *error_what;
+  uint64_t error_offset;
 };
 
 /* Make FD ready for SIZE bytes.  Grows a regular file; one that is
@@ -41,7 +43,7 @@ extern int disk_output_open (struct disk_output *o, int fd, const char *disk,
 
 /* Put LEN bytes at OFFSET.  Parts of them that are zero become holes.
  * Several threads can write different ranges at once.  0, or -1 with
- * errno; only the first error of all threads is reported.
+ * errno: see disk_output_report.
  */
 extern int disk_output_data (struct disk_output *o, uint64_t offset,
                         const uint8_t *data, size_t len);
@@ -49,12 +51,18 @@ extern int disk_output_data (struct disk_output *o, uint64_t offset,
 /* Make [offset, offset+len) read as zeroes; nothing to do if the target
  * was zero.  As disk_output_data.
  */
-extern int disk_output_zero (struct disk_output *o, uint64_t offset, uint64_t len);
+extern int disk_output_zero (struct disk_output *o, uint64_t offset,
+                             uint64_t len);
 
 /* Everything to stable storage, and out of the page cache.  0, or -1
- * with errno and a report.
+ * with errno: see disk_output_report.
  */
 extern int disk_output_flush (struct disk_output *o);
+
+/* Report the first failure of all threads, if there was one: to be
+ * called by the thread that the messages of this disk belong to.
+ */
+extern void disk_output_report (const struct disk_output *o);
 
 extern void disk_output_close (struct disk_output *o);
 

@@ -6,12 +6,12 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/include/minmax.h"
-#include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/copy/nbd_client.h"
 
@@ -40,6 +40,19 @@ libnbd_error (void)
   return printable (text ? text : "unknown error");
 }
 
+/* Say why in C->failure, and return -1 with errno ERR. */
+static int __attribute__ ((format (printf, 3, 4)))
+failed (struct nbd_client *c, int err, const char *fmt, ...)
+{
+  va_list args;
+
+  va_start (args, fmt);
+  vsnprintf (c->failure, sizeof c->failure, fmt, args);
+  va_end (args);
+  errno = err;
+  return -1;
+}
+
 /* Let libnbd act on what poll found for connection I.  0, or -1 when
  * this connection is of no more use.
  */
@@ -59,14 +72,6 @@ notify (struct nbd_client *c, unsigned i, short revents)
       (direction & LIBNBD_AIO_DIRECTION_READ) != 0)
     return nbd_aio_notify_read (nbd);
   return 0;
-}
-
-static int
-poll_failed (struct nbd_client *c, const char *why)
-{
-  snprintf (c->failure, sizeof c->failure, "%s", why);
-  errno = EIO;
-  return -1;
 }
 
 int
@@ -94,7 +99,7 @@ nbd_client_poll (struct nbd_client *c, int wake_fd, int timeout_ms,
   if (poll (fds, c->nr + 1, timeout_ms) == -1) {
     if (errno == EINTR)
       return 0;
-    return poll_failed (c, strerror (errno));
+    return failed (c, EIO, "poll: %s", strerror (errno));
   }
 
   for (i = 0; i < c->nr; ++i) {
@@ -103,9 +108,34 @@ nbd_client_poll (struct nbd_client *c, int wake_fd, int timeout_ms,
     if ((fds[i].revents & POLLIN) != 0)
       *alive = true;
     if (notify (c, i, fds[i].revents) == -1)
-      return poll_failed (c, libnbd_error ());
+      return failed (c, EIO, "%s", libnbd_error ());
     if (nbd_aio_is_dead (c->nbd[i]) || nbd_aio_is_closed (c->nbd[i]))
-      return poll_failed (c, "the server closed the connection");
+      return failed (c, EIO, "the server closed the connection");
+  }
+  return 0;
+}
+
+/* Drive a new handle until it is connected. */
+static int
+await_ready (struct nbd_client *c, struct nbd_handle *nbd, const char *uri,
+             unsigned seconds, nbd_client_keep_on keep_on, void *opaque)
+{
+  const int64_t deadline = monotonic_ms () + (int64_t) seconds * 1000;
+  struct nbd_client one = { .nbd = { nbd }, .nr = 1 };
+  bool alive;
+
+  while (!nbd_aio_is_ready (nbd)) {
+    if (nbd_aio_is_dead (nbd) || nbd_aio_is_closed (nbd))
+      return failed (c, EIO, "cannot connect to the NBD server at %s: %s",
+                     printable (uri), libnbd_error ());
+    if (monotonic_ms () >= deadline)
+      return failed (c, ETIMEDOUT, "the NBD server at %s did not answer "
+                     "within %u seconds", printable (uri), seconds);
+    if (keep_on && !keep_on (opaque))
+      return failed (c, ECANCELED, "cancelled");
+    if (nbd_client_poll (&one, -1, TICK_MS, &alive) == -1)
+      return failed (c, EIO, "cannot connect to the NBD server at %s: %s",
+                     printable (uri), one.failure);
   }
   return 0;
 }
@@ -115,71 +145,41 @@ static int
 connect_one (struct nbd_client *c, const char *uri, unsigned seconds,
              nbd_client_keep_on keep_on, void *opaque)
 {
-  const int64_t deadline = monotonic_ms () + (int64_t) seconds * 1000;
-  struct nbd_client one = { .nr = 1, .name = c->name };
   struct nbd_handle *nbd = nbd_create ();
-  bool alive;
+  int err;
 
-  if (nbd == NULL) {
-    log_error ("disk %s: %s", printable (c->name), libnbd_error ());
-    errno = ENOMEM;
-    return -1;
-  }
-  one.nbd[0] = nbd;
+  if (nbd == NULL)
+    return failed (c, ENOMEM, "%s", libnbd_error ());
 
   /* Buffers are never used unless the whole read succeeded. */
   if (nbd_set_pread_initialize (nbd, false) == -1 ||
       nbd_add_meta_context (nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1 ||
       nbd_aio_connect_uri (nbd, uri) == -1)
-    goto failed;
-
-  while (!nbd_aio_is_ready (nbd)) {
-    if (nbd_aio_is_dead (nbd) || nbd_aio_is_closed (nbd))
-      goto failed;
-    if (monotonic_ms () >= deadline) {
-      log_error ("disk %s: source: the NBD server at %s did not answer "
-                 "within %u seconds", printable (c->name), printable (uri),
-                 seconds);
-      nbd_close (nbd);
-      errno = ETIMEDOUT;
-      return -1;
-    }
-    if (keep_on && !keep_on (opaque)) {
-      nbd_close (nbd);
-      errno = ECANCELED;
-      return -1;
-    }
-    if (nbd_client_poll (&one, -1, TICK_MS, &alive) == -1)
-      goto failed;
+    failed (c, EIO, "cannot connect to the NBD server at %s: %s",
+            printable (uri), libnbd_error ());
+  else if (await_ready (c, nbd, uri, seconds, keep_on, opaque) == 0) {
+    c->nbd[c->nr++] = nbd;
+    return 0;
   }
-  c->nbd[c->nr++] = nbd;
-  return 0;
-
- failed:
-  log_error ("disk %s: source: cannot connect to the NBD server at %s: %s",
-             printable (c->name), printable (uri), libnbd_error ());
+  err = errno;
   nbd_close (nbd);
-  errno = EIO;
+  errno = err;
   return -1;
 }
 
 int
-nbd_client_open (struct nbd_client *c, const char *uri, const char *name,
-                 unsigned connections, unsigned seconds,
-                 nbd_client_keep_on keep_on, void *opaque)
+nbd_client_open (struct nbd_client *c, const char *uri, unsigned connections,
+                 unsigned seconds, nbd_client_keep_on keep_on, void *opaque)
 {
   int64_t size, maximum;
   int err;
 
   memset (c, 0, sizeof *c);
-  c->name = name;
-
   if (connect_one (c, uri, seconds, keep_on, opaque) == -1)
     return -1;
   size = nbd_get_size (c->nbd[0]);
   if (size == -1) {
-    log_error ("disk %s: source: %s", printable (name), libnbd_error ());
-    errno = EIO;
+    failed (c, EIO, "%s", libnbd_error ());
     goto err;
   }
   c->size = size;
@@ -191,9 +191,8 @@ nbd_client_open (struct nbd_client *c, const char *uri, const char *name,
     if (connect_one (c, uri, seconds, keep_on, opaque) == -1)
       goto err;
     if (nbd_get_size (c->nbd[c->nr - 1]) != size) {
-      log_error ("disk %s: source: the NBD server gives this export another "
-                 "size on each connection", printable (name));
-      errno = EIO;
+      failed (c, EIO, "the NBD server gives this export another size on each "
+              "connection");
       goto err;
     }
   }

@@ -20,11 +20,10 @@
 struct nbd_client {
   struct nbd_handle *nbd[NBD_CLIENT_MAX];
   unsigned nr;                  /* connections that are open */
-  const char *name;             /* of the disk, for messages; borrowed */
   uint64_t size;                /* bytes of the export */
   uint64_t max_request;         /* the server's limit, at most 32 MiB */
   bool extents;                 /* base:allocation was negotiated */
-  char failure[256];            /* why nbd_client_poll failed */
+  char failure[512];            /* why the last call failed, printable */
 };
 
 /* Asked about 5 times a second while waiting; false cancels. */
@@ -34,20 +33,18 @@ typedef bool (*nbd_client_keep_on) (void *opaque);
  * (NBD_FLAG_CAN_MULTI_CONN), else one.  Gives up after SECONDS.
  * KEEP_ON may be NULL.
  *
- * 0; or -1 with errno (EIO, ETIMEDOUT, ECANCELED) and a report that
- * names the disk, but for ECANCELED.  *C is empty on failure.
+ * 0; or -1 with errno (EIO, ETIMEDOUT, ECANCELED): no connection is
+ * open then and C->failure tells what happened; the caller reports.
  */
 extern int nbd_client_open (struct nbd_client *c, const char *uri,
-                            const char *name, unsigned connections,
-                            unsigned seconds, nbd_client_keep_on keep_on,
-                            void *opaque);
+                            unsigned connections, unsigned seconds,
+                            nbd_client_keep_on keep_on, void *opaque);
 
 /* Wait for any connection, or for WAKE_FD (-1: none) to be readable, up
  * to TIMEOUT_MS, and let libnbd work: callbacks of commands run here.
  * *ALIVE is set to true if the server sent anything.
  *
- * 0; or -1 with errno when a connection failed: C->failure says why,
- * and the caller, who knows the offset, reports.
+ * 0; or -1 with errno when a connection failed: as nbd_client_open.
  */
 extern int nbd_client_poll (struct nbd_client *c, int wake_fd,
                             int timeout_ms, bool *alive);

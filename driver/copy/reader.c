@@ -3,8 +3,8 @@
  * The reading loop.
  *
  * The disk is cut into chunks of request_size (rounded up to whole
- * digest blocks).  For each chunk that holds data one thread sends NBD reads, of the data parts only, and
- * takes the answers as they come; a chunk whose reads have all ended
+ * digest blocks).  For each chunk that holds data one thread sends NBD
+ * reads, of the data parts only, and takes the answers as they come; a chunk whose reads have all ended
  * goes to the workers, who write it and make its digests, and its buffer
  * is used again.  The number of buffers bounds memory and the requests
  * in flight.  Chunks that the server says are zero go to the workers
@@ -65,6 +65,7 @@ struct part {
 
 struct reader {
   struct nbd_client *client;
+  const char *name;
   const struct reader_consumer *consumer;
   const struct copy_options *options;
   uint64_t chunk_size;          /* a multiple of DIGEST_BLOCK */
@@ -156,7 +157,7 @@ send_reads (struct reader *r, struct chunk *chunk, uint64_t offset,
                          .free = free },
                        0) == -1) {
       log_error ("disk %s: source: cannot read %" PRIu64 " bytes at offset "
-                 "%" PRIu64 ": %s", printable (r->client->name), n, offset,
+                 "%" PRIu64 ": %s", printable (r->name), n, offset,
                  printable (nbd_get_error ()));
       errno = EIO;
       return -1;
@@ -289,7 +290,7 @@ wait_for_source (struct reader *r)
 {
   const unsigned stall = r->options->stall_seconds ?
     r->options->stall_seconds : NBD_CLIENT_STALL_SECONDS;
-  const char *name = printable (r->client->name);
+  const char *name = printable (r->name);
   bool alive = false;
   int64_t now;
 
@@ -363,14 +364,15 @@ loop (struct reader *r)
 }
 
 int
-reader_run (struct nbd_client *client,
+reader_run (struct nbd_client *client, const char *name,
             const struct reader_consumer *consumer,
             const struct copy_options *options, struct copy_result *result)
 {
   const unsigned nr_workers = options->workers ? options->workers
                                                : DEFAULT_WORKERS;
-  struct reader r = { .client = client, .consumer = consumer,
-                      .options = options, .result = result };
+  struct reader r = { .client = client, .name = name,
+                      .consumer = consumer, .options = options,
+                      .result = result };
   const uint64_t request_size = options->request_size ?
     MIN (options->request_size, MAX_REQUEST_SIZE) : DEFAULT_REQUEST_SIZE;
   int ret = -1, err;
@@ -393,7 +395,7 @@ reader_run (struct nbd_client *client,
     r.chunks[i].reader = &r;
     put_chunk (&r, &r.chunks[i]);
   }
-  alloc_map_init (&r.map, client);
+  alloc_map_init (&r.map, client, name);
 
   if (workers_start (&r.workers, nr_workers, work,
                      (void *) consumer) == 0) {

@@ -15,8 +15,9 @@
 
 /* Both are called from worker threads, several at once, each byte of
  * the disk once.  Ranges begin at multiples of DIGEST_BLOCK and end
- * there or at the end of the disk.  0, or -1 with errno and a report,
- * which ends the reading.
+ * there or at the end of the disk.  0, or -1 with errno, which ends the
+ * reading.  They should not report: messages belong to the thread that
+ * called reader_run.
  */
 struct reader_consumer {
   int (*data) (void *opaque, uint64_t offset, const uint8_t *data,
@@ -25,14 +26,15 @@ struct reader_consumer {
   void *opaque;
 };
 
-/* Read the export of CLIENT, with the numbers (connections excepted) and
- * the progress function of OPTIONS; *RESULT is set but for
+/* Read the export of CLIENT, called NAME in messages, with the numbers
+ * (connections excepted) and the progress function of OPTIONS; *RESULT is set but for
  * progress.written.
  *
- * 0; or -1 with errno and a report (none for ECANCELED): CLIENT is then
- * closed.
+ * 0; or -1 with errno and a report: CLIENT is then closed.  Nothing is
+ * reported for ECANCELED and for an error of the consumer
+ * (COPY_SIDE_TARGET).
  */
-extern int reader_run (struct nbd_client *client,
+extern int reader_run (struct nbd_client *client, const char *name,
                        const struct reader_consumer *consumer,
                        const struct copy_options *options,
                        struct copy_result *result);

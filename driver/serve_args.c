@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Command lines of nbdkit and qemu-nbd, and NBD URIs.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/serve_private.h"
+
+#define DEFAULT_THREADS 16
+
+/* Secrets never stand in an argument list, which everybody can read. */
+static char *
+write_secret (const char *folder, const char *prefix, const char *key,
+              const char *value)
+{
+  CLEANUP_CLOSE int fd = -1;
+  char *path;
+  const size_t len = strlen (value);
+
+  if (strpbrk (value, "\r\n")) {
+    log_error ("the secret '%s' has a line break in it, which nbdkit cannot "
+               "read", printable (key));
+    errno = EINVAL;
+    return NULL;
+  }
+  if (asprintf (&path, "%s/%s%s", folder, prefix, key) == -1) {
+    log_oom ();
+    return NULL;
+  }
+  fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  if (fd == -1 || write (fd, value, len) != (ssize_t) len) {
+    log_error ("%s: %m", printable (path));
+    free (path);
+    return NULL;
+  }
+  return path;
+}
+
+static int
+add_secrets (const struct source_server *spec, const char *folder,
+             const char *prefix, string_vector *secret_files,
+             string_vector *argv)
+{
+  size_t i;
+
+  for (i = 0; i < spec->secret_keys.len; ++i) {
+    const char *key = spec->secret_keys.ptr[i];
+    char *path = write_secret (folder, prefix, key,
+                               spec->secret_values.ptr[i]);
+
+    if (path == NULL)
+      return -1;
+    if (string_vector_append (secret_files, path) == -1) {
+      unlink (path);
+      free (path);
+      log_oom ();
+      return -1;
+    }
+    if (string_vector_append_format (argv, "%s=+%s", key, path) == -1) {
+      log_oom ();
+      return -1;
+    }
+  }
+  return 0;
+}
+
+static bool
+is_option (const char *arg)
+{
+  return arg[0] == '-';
+}
+
+/* Append those of LIST that are options (or those that are not). */
+static int
+add_some (string_vector *argv, const char *const *list, bool want_options)
+{
+  for (; list && *list; ++list)
+    if (is_option (*list) == want_options &&
+        string_vector_append_dup (argv, *list) == -1)
+      return -1;
+  return 0;
+}
+
+/* argv of SPEC: filters, the plugin's name, its parameters. */
+static int
+add_plugin (const struct source_server *spec, string_vector *argv)
+{
+  bool have_plugin = false;
+  size_t i;
+  int r;
+
+  for (i = 0; i < spec->argv.len; ++i) {
+    const char *arg = spec->argv.ptr[i];
+
+    if (!have_plugin && !is_option (arg)) {
+      CLEANUP_FREE char *path = strchr (arg, '/') ? strdup (arg)
+                                                  : plugin_path (arg);
+
+      have_plugin = true;
+      r = path ? string_vector_append_dup (argv, path) : -1;
+    }
+    else
+      r = string_vector_append_dup (argv, arg);
+    if (r == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* datapath=0: with -v, say nothing of each single read. */
+static int
+nbdkit_argv (const struct source_server *spec, const struct server *server,
+             const char *export, const struct serve_options *options,
+             string_vector *argv)
+{
+  const char *program = getenv ("NBDLIFT_NBDKIT");
+  const unsigned threads = options->threads ? options->threads
+                                            : DEFAULT_THREADS;
+  const char *const common[] = {
+    program && *program ? program : "nbdkit", "--exit-with-parent", "-f",
+    "-r", "-D", "nbdkit.backend.datapath=0", "-P", server->pid_file,
+    options->verbose ? "-v" : NULL, NULL };
+  size_t i;
+
+  for (i = 0; common[i]; ++i)
+    if (string_vector_append_dup (argv, common[i]) == -1)
+      return -1;
+  if (string_vector_append_format (argv, "--threads=%u", threads) == -1)
+    return -1;
+  if (server->socket) {
+    if (string_vector_append_dup (argv, "-U") == -1 ||
+        string_vector_append_dup (argv, server->socket) == -1)
+      return -1;
+  }
+  else if (string_vector_append_dup (argv, "-i") == -1 ||
+           string_vector_append_dup (argv, "127.0.0.1") == -1 ||
+           string_vector_append_format (argv, "--port=%u",
+                                        server->port) == -1)
+    return -1;
+  if (add_some (argv, options->filters, true) == -1 ||
+      add_plugin (spec, argv) == -1 ||
+      add_some (argv, options->filters, false) == -1)
+    return -1;
+  if (export && *export &&
+      string_vector_append_format (argv, "disk=%s", export) == -1)
+    return -1;
+  return 0;
+}
+
+static int
+qemu_nbd_argv (const struct source_server *spec, const struct server *server,
+               string_vector *argv)
+{
+  size_t i;
+
+  if (string_vector_append_dup (argv, "qemu-nbd") == -1 ||
+      string_vector_append_format (argv, "--pid-file=%s",
+                                   server->pid_file) == -1)
+    return -1;
+  if (server->socket) {
+    if (string_vector_append_format (argv, "--socket=%s",
+                                     server->socket) == -1)
+      return -1;
+  }
+  else if (string_vector_append_dup (argv, "--bind=127.0.0.1") == -1 ||
+           string_vector_append_format (argv, "--port=%u",
+                                        server->port) == -1)
+    return -1;
+  for (i = 0; i < spec->argv.len; ++i)
+    if (string_vector_append_dup (argv, spec->argv.ptr[i]) == -1)
+      return -1;
+  return 0;
+}
+
+int
+serve_argv (const struct source_server *spec, const struct server *server,
+            const char *export, const struct serve_options *options,
+            const char *folder, const char *prefix,
+            string_vector *secret_files, string_vector *argv)
+{
+  int r;
+
+  if (spec->kind == SOURCE_SERVER_QEMU_NBD)
+    r = qemu_nbd_argv (spec, server, argv);
+  else
+    r = nbdkit_argv (spec, server, export, options, argv);
+  if (r == -1) {
+    log_oom ();
+    return -1;
+  }
+  if (add_secrets (spec, folder, prefix, secret_files, argv) == -1)
+    return -1;
+  if (string_vector_append (argv, NULL) == -1) {
+    log_oom ();
+    return -1;
+  }
+  return 0;
+}
+
+/* RFC 3986: all but the unreserved characters. */
+static int
+append_percent_encoded (struct strbuf *b, const char *s)
+{
+  for (; *s; ++s) {
+    const unsigned char c = *s;
+    int r;
+
+    if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+        (c >= '0' && c <= '9') || strchr ("-._~", c))
+      r = strbuf_append_char (b, c);
+    else
+      r = strbuf_printf (b, "%%%02X", c);
+    if (r == -1)
+      return -1;
+  }
+  return 0;
+}
+
+char *
+serve_uri (const struct server *server, const char *export)
+{
+  CLEANUP_STRBUF struct strbuf b = { 0 };
+  int r;
+  char *uri;
+
+  if (server->socket)
+    r = strbuf_append (&b, "nbd+unix:///");
+  else
+    r = strbuf_printf (&b, "nbd://127.0.0.1:%u/", server->port);
+  if (r == 0)
+    r = append_percent_encoded (&b, export);
+  if (r == 0 && server->socket) {
+    r = strbuf_append (&b, "?socket=");
+    if (r == 0)
+      r = append_percent_encoded (&b, server->socket);
+  }
+  uri = r == 0 ? strbuf_steal (&b) : NULL;
+  if (uri == NULL)
+    log_oom ();
+  return uri;
+}
