@@ -36,7 +36,7 @@ tar_put_header (struct strbuf *b, struct tar_header h)
   char number[13];
   unsigned i, sum = 0;
 
-  memcpy (block, h.name, strnlen (h.name, 100));
+  strncpy ((char *) block, h.name, 100);
   memcpy (block + 100, "0000644", 8);
   snprintf (number, sizeof number, "%011" PRIo64,
             h.size & UINT64_C (077777777777));
