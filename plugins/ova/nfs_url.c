@@ -169,7 +169,7 @@ nfs_url_parse (const char *text, struct nfs_place *place)
   CLEANUP_NFS_PLACE struct nfs_place p = { 0 };
   CLEANUP_STRBUF struct strbuf args = { 0 }, path = { 0 };
   CLEANUP_FREE char *copy = strdup (text);
-  char *rest, *slash, *query, *server, *port;
+  char *rest, *slash, *query, *server = NULL, *port = NULL;
   const bool is_url = strncmp (text, "nfs://", 6) == 0;
   int r;
 
