@@ -26,12 +26,14 @@ refused () {
 }
 
 # read_fails PATTERN PACKAGE: it starts, but copying the disk fails.
+# (One request at a time: nbdkit 1.32 may abort, or leak, when a client
+# leaves with replies on the way.)
 read_fails () {
   local pattern=$1
   shift
   # shellcheck disable=SC2016
   expect_error "$pattern" timeout 60 "$NBDKIT" "$OVA_PLUGIN" -U - "$@" \
-    --run 'nbdcopy "$uri" '"$tmp/out.raw"
+    --run 'nbdcopy --synchronous -C 1 "$uri" '"$tmp/out.raw"
 }
 
 # package SED: a fresh folder package vm whose OVF is changed by SED.
@@ -45,7 +47,11 @@ package () {
 refused "the path of an OVA is missing" vm=x
 refused "unknown parameter 'file'" file=x
 refused "nfs-version must be 3 or 4" "$tmp/x.ova" nfs-version=5
-refused "/absent.ova.*No such file" "$tmp/absent.ova"
+# With ASan's runtime preloaded, nbdkit 1.32 of Debian 12 hangs at exit in
+# libp11-kit's freelocale once anything has called strerror, whatever the
+# plugin (glibc's locale lock is miscounted before plugins are loaded).
+[ "${SAN:-}" = address ] ||
+  refused "/absent.ova.*No such file" "$tmp/absent.ova"
 mkdir "$tmp/empty"
 refused "/empty" "$tmp/empty"
 echo hello >"$tmp/text.ova"
@@ -102,7 +108,7 @@ package 's|ovf:size|ovf:compression="gzip" ovf:size|'
 refused "vm-disk1.vmdk" "$tmp/vm"
 package 's|ovf:capacity="2"|ovf:capacity="3"|'
 # shellcheck disable=SC2016
-nbdkit_ova -U - "$tmp/vm" --run 'nbdcopy "$uri" '"$tmp/out.raw" \
+nbdkit_ova -U - "$tmp/vm" --run 'nbdcopy --synchronous -C 1 "$uri" '"$tmp/out.raw" \
   2>"$tmp/log"
 same_bytes "$tmp/disk.raw" "$tmp/out.raw"
 grep -q "3145728 bytes, but its image .* 2097152: the image is right" \
@@ -146,7 +152,7 @@ tests/tools/make-ova.py --name good "$tmp/f/good.ova" "$tmp/disk.raw"
 cp "$tmp/text.ova" "$tmp/f/bad.ova"
 cp tests/data/ovf/invalid/not-ovf.ovf "$tmp/f/bad.ovf"
 # shellcheck disable=SC2016
-nbdkit_ova -U - "$tmp/f" --run 'nbdcopy "$uri" '"$tmp/out.raw" 2>"$tmp/log"
+nbdkit_ova -U - "$tmp/f" --run 'nbdcopy --synchronous -C 1 "$uri" '"$tmp/out.raw" 2>"$tmp/log"
 cat "$tmp/log"
 same_bytes "$tmp/disk.raw" "$tmp/out.raw"
 grep -q bad.ova "$tmp/log"

@@ -39,7 +39,7 @@ for member in vm.ovf vm-disk1.vmdk; do
     lie $member "$field"
     # shellcheck disable=SC2016
     expect_error "lie.ova" timeout 60 "$NBDKIT" "$OVA_PLUGIN" -U - \
-      "$tmp/lie.ova" --run 'nbdcopy "$uri" '"$tmp/out.raw"
+      "$tmp/lie.ova" --run 'nbdcopy --synchronous -C 1 "$uri" '"$tmp/out.raw"
   done
 done
 
@@ -47,8 +47,8 @@ done
 lie vm-disk1.vmdk '00000001000\0'
 # shellcheck disable=SC2016
 expect_error "vm-disk1.vmdk|lie.ova" timeout 60 "$NBDKIT" "$OVA_PLUGIN" \
-  -U - "$tmp/lie.ova" --run 'nbdcopy "$uri" '"$tmp/out.raw"
+  -U - "$tmp/lie.ova" --run 'nbdcopy --synchronous -C 1 "$uri" '"$tmp/out.raw"
 lie vm.ovf '00000000000\0'
 # shellcheck disable=SC2016
 expect_error "lie.ova" timeout 60 "$NBDKIT" "$OVA_PLUGIN" \
-  -U - "$tmp/lie.ova" --run 'nbdcopy "$uri" '"$tmp/out.raw"
+  -U - "$tmp/lie.ova" --run 'nbdcopy --synchronous -C 1 "$uri" '"$tmp/out.raw"
