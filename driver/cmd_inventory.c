@@ -87,13 +87,8 @@ print_collection (const struct session *s, size_t i,
   int r;
 
   array = s->ops->inventory (s->source, collections[i].collection);
-  if (array == NULL && errno == ENOTSUP) {
-    log_error ("sources of type %s have no collection '%s'", s->ops->type,
-               collections[i].name);
-    return STATUS_FAILED;
-  }
   if (array == NULL)
-    return STATUS_SOURCE;
+    return errno == ENOTSUP ? STATUS_FAILED : STATUS_SOURCE;
   if (format == OUTPUT_TABLE)
     r = output_table (array, collections[i].columns);
   else

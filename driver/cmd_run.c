@@ -25,7 +25,7 @@ static const char help[] =
 "PLAN is a file of manifests (YAML or JSON), or - for standard input.\n"
 "\n"
 "  -o, --output=DIR           put disks and manifests under DIR (required)\n"
-"      --state=DIR            keep the journal in DIR (default: OUTPUT/.nbdlift)\n"
+"      --state=DIR            journal in DIR (default: OUTPUT/.nbdlift)\n"
 "      --plan=NAME            the Plan to run, if the files hold several\n"
 "      --vm=NAME              only this VM (name or id); can be repeated\n"
 "      --max-inflight=N       copy at most N disks at once (default: 20)\n"
@@ -174,19 +174,28 @@ open_progress (const struct run_command *c)
   return progress_new (&o);
 }
 
-/* Problems of the plan, as text or as events. */
+/* Problems of the plan, as text and as events. */
 static bool
 report_problems (struct progress *p, const problem_vector *problems,
                  bool machine_only)
 {
+  static const char *const types[] = {
+    [PROBLEM_CRITICAL] = "error",
+    [PROBLEM_WARN] = "warning",
+    [PROBLEM_ADVISORY] = "info",
+  };
   CLEANUP_JSON json_t *array = problem_to_json (problems);
+  json_t *j;
   size_t i;
 
   if (!machine_only)
     problem_print (stderr, problems);
-  for (i = 0; i < problems->len && i < json_array_size (array); i++)
-    progress_event (p, problems->ptr[i].category == PROBLEM_CRITICAL ?
-                    "error" : "warning", json_array_get (array, i));
+  json_array_foreach (array, i, j) {
+    /* An event has a type of its own. */
+    json_object_set (j, "problem", json_object_get (j, "type"));
+    json_object_del (j, "type");
+    progress_event (p, types[problems->ptr[i].category], j);
+  }
   return problem_any_critical (problems);
 }
 
@@ -209,8 +218,8 @@ verdict (enum exit_status status)
  * stays NULL when no VM was begun.
  */
 static enum exit_status
-run_command (const struct run_command *c, struct progress *p,
-             struct session *s, json_t **result)
+migrate (const struct run_command *c, struct progress *p,
+         struct session *s, json_t **result)
 {
   CLEANUP_PREFLIGHT preflight_vm_vector vms = EMPTY_VECTOR;
   const struct preflight_options preflight_options = {
@@ -233,6 +242,7 @@ run_command (const struct run_command *c, struct progress *p,
   }
   if (session_choose_plan (s, c->plan) == -1)
     return STATUS_PLAN;
+  progress_set_plan (p, s->plan_label);
   if (session_open (s) == -1)
     return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
   if (preflight (s, &preflight_options, &s->problems, &vms) == -1)
@@ -281,7 +291,7 @@ main_run (int argc, char **argv)
       return STATUS_FAILED;
     }
     driver_log_set_writer (progress_message, p);
-    status = run_command (&c, p, &s, &result);
+    status = migrate (&c, p, &s, &result);
     report_result (p, status, result);
     driver_log_set_writer (NULL, NULL);
     progress_free (p);

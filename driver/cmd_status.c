@@ -23,7 +23,7 @@ static const char help[] =
 "\n"
 "PLAN is a file of manifests (YAML or JSON), or - for standard input.\n"
 "\n"
-"  -o, --output=DIR           the folder that 'nbdlift run' was given (required)\n"
+"  -o, --output=DIR           the folder of 'nbdlift run' (required)\n"
 "      --state=DIR            its state folder (default: OUTPUT/.nbdlift)\n"
 "      --plan=NAME            the Plan, if the files hold several\n"
 "  -f, --format=table|json|yaml\n"

@@ -24,13 +24,13 @@
 
 static const char help[] =
 "Usage: nbdlift verify PLAN... --output=DIR [OPTION]...\n"
-"Prove that what was migrated is still what was copied: the source is compared\n"
-"with the digests of the copy, each volume with the digests it had in the end.\n"
-"The first differing offset is named.\n"
+"Prove that what was migrated is still what was copied: the source is\n"
+"compared with the digests of the copy, each volume with the digests that it\n"
+"had in the end.  The first differing offset is named.\n"
 "\n"
 "PLAN is a file of manifests (YAML or JSON), or - for standard input.\n"
 "\n"
-"  -o, --output=DIR           the folder that 'nbdlift run' was given (required)\n"
+"  -o, --output=DIR           the folder of 'nbdlift run' (required)\n"
 "      --state=DIR            its state folder (default: OUTPUT/.nbdlift)\n"
 "      --plan=NAME            the Plan, if the files hold several\n"
 "      --vm=NAME              only this VM; can be repeated\n"

@@ -120,8 +120,10 @@ check_vm (const struct journal *j, const struct vm *vm)
     return -1;
   if (strcmp (journal_vm_text (j, "id"), id) == 0)
     return 0;
-  log_error ("%s: belongs to the VM with id %s, not %s; give this VM "
-             "another targetName, or use another output folder", j->path,
+  log_error ("%s: was begun for the VM with id %s, but this VM has id %s: "
+             "the source has changed since, or another VM had this target "
+             "name; remove what was copied, give the VM another "
+             "targetName, or use another output folder", j->path,
              printable (journal_vm_text (j, "id")), printable (id));
   errno = EEXIST;
   return -1;

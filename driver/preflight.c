@@ -22,7 +22,7 @@ struct look {
   const struct session *s;
   const struct preflight_options *options;
   problem_vector *problems;
-  char object[640];             /* "Plan mig/plan1" */
+  char object[340];             /* "Plan mig/plan1" */
 };
 
 static void
@@ -559,11 +559,8 @@ preflight (const struct session *s, const struct preflight_options *options,
 {
   CLEANUP_PREFLIGHT preflight_vm_vector all = EMPTY_VECTOR;
   struct look look = { .s = s, .options = options, .problems = problems };
-  const struct object_meta *meta = &s->plan->meta;
 
-  snprintf (look.object, sizeof look.object, "Plan %s%s%s",
-            meta->namespace_ ? meta->namespace_ : "",
-            meta->namespace_ ? "/" : "", meta->name ? meta->name : "?");
+  snprintf (look.object, sizeof look.object, "Plan %s", s->plan_label);
 
   if (check_plan (&look) == -1 || check_programs (&look) == -1 ||
       find_all (&look, &all) == -1 ||

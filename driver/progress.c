@@ -54,6 +54,7 @@ struct progress_line {
 struct progress {
   pthread_mutex_t lock;
   struct progress_options options;
+  const char *plan;
   struct progress_line *lines;  /* in the order of their beginning */
   unsigned drawn;               /* lines on the terminal */
   uint64_t now;                 /* of the last tick */
@@ -92,6 +93,14 @@ progress_new (const struct progress_options *options)
   if (options->human == NULL)
     p->options.style = PROGRESS_SILENT;
   return p;
+}
+
+void
+progress_set_plan (struct progress *p, const char *plan)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&p->lock);
+
+  p->plan = plan;
 }
 
 static struct sum
@@ -225,7 +234,7 @@ emit (struct progress *p, const char *type, const json_t *fields)
   format_now (ts, sizeof ts);
   if (put_string (j, "ts", ts) == -1 ||
       put_string (j, "type", type) == -1 ||
-      put_string (j, "plan", p->options.plan) == -1 ||
+      put_string (j, "plan", p->plan) == -1 ||
       json_object_update (j, (json_t *) fields) == -1)
     return;
   json_dumpf (j, p->options.machine, JSON_COMPACT);

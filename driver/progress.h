@@ -31,7 +31,6 @@ struct progress_options {
   enum progress_style style;
   FILE *human;                  /* or NULL: nothing for people at all */
   FILE *machine;                /* or NULL */
-  const char *plan;             /* for JSON lines; lives as long */
   bool color;
   unsigned columns, rows;       /* of the terminal; 0: ask it */
 };
@@ -44,6 +43,9 @@ struct progress_item;           /* a part of it, such as a disk */
  * progress_tick.
  */
 extern struct progress *progress_new (const struct progress_options *options);
+
+/* From now on JSON lines have this "plan", which must live as long. */
+extern void progress_set_plan (struct progress *p, const char *plan);
 
 /* Draw from a thread of its own from now on.  0, or -1 reported. */
 extern int progress_start (struct progress *p);

@@ -53,8 +53,7 @@ vm_result (struct run_vm *rv)
     log_oom ();
     return NULL;
   }
-  if (json_set (j, "disks", disks) == -1 ||
-      json_set_string (j, "id", rv->pre->vm.id) == -1 ||
+  if (json_set_string (j, "id", rv->pre->vm.id) == -1 ||
       json_set_string (j, "name", rv->pre->vm.name) == -1 ||
       json_set_string (j, "target", rv->pre->names.vm) == -1 ||
       json_set_string (j, "status",
@@ -68,7 +67,11 @@ vm_result (struct run_vm *rv)
       json_set (j, "errors", vm_status_messages (&rv->status,
                                                  LOG_LEVEL_ERROR)) == -1 ||
       json_set (j, "warnings", vm_status_messages (&rv->status,
-                                                   LOG_LEVEL_WARNING)) == -1)
+                                                   LOG_LEVEL_WARNING)) == -1) {
+    json_decref (disks);
+    return NULL;
+  }
+  if (json_set (j, "disks", disks) == -1)
     return NULL;
   for (i = 0; i < rv->pre->vm.disks.len; i++) {
     json_t *disk = disk_result (rv, i);

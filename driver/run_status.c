@@ -365,8 +365,7 @@ vm_status_to_json (struct vm_status *status)
     return NULL;
   }
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&status->lock);
-  if (json_set (j, "pipeline", pipeline) == -1 ||
-      json_set_string (j, "id", pre->vm.id) == -1 ||
+  if (json_set_string (j, "id", pre->vm.id) == -1 ||
       json_set_string (j, "name", pre->vm.name) == -1 ||
       json_set_string (j, "phase", current_phase (status)) == -1 ||
       set_time (j, "started", status->started) == -1 ||
@@ -375,7 +374,11 @@ vm_status_to_json (struct vm_status *status)
                        pre->names.renamed ? pre->names.vm : NULL) == -1 ||
       json_set_string (j, "firmware", status->firmware) == -1 ||
       json_set_string (j, "operatingSystem", status->os) == -1 ||
-      set_error (j, status, current_phase (status), NULL, NULL) == -1)
+      set_error (j, status, current_phase (status), NULL, NULL) == -1) {
+    json_decref (pipeline);
+    return NULL;
+  }
+  if (json_set (j, "pipeline", pipeline) == -1)
     return NULL;
   if (status->outcome != OUTCOME_NONE &&
       json_set (j, "conditions",

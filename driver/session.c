@@ -4,6 +4,7 @@
  * are pointers into the plan_set, which lives as long as the session.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -76,6 +77,8 @@ session_take_plan (struct session *s, const struct plan *p)
   const char *ns = p->meta.namespace_;
 
   s->plan = p;
+  snprintf (s->plan_label, sizeof s->plan_label, "%s%s%s", ns ? ns : "",
+            ns ? "/" : "", p->meta.name ? p->meta.name : "?");
   s->migration = find_migration (&s->set, p);
   s->networks = plan_find_network_map (&s->set, &p->network_map, ns);
   s->storages = plan_find_storage_map (&s->set, &p->storage_map, ns);

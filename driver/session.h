@@ -18,6 +18,7 @@ struct session {
 
   /* Set by session_choose_plan. */
   const struct plan *plan;
+  char plan_label[330];         /* "namespace/name" */
   const struct plan_migration *migration;       /* or NULL */
   const struct plan_network_map *networks;
   const struct plan_storage_map *storages;

@@ -223,7 +223,7 @@ test_other_vm (void **state)
   vm.id = strdup ("vm-2");
   assert_null (journal_open (folder, &vm));
   assert_int_equal (errno, EEXIST);
-  assert_error ("belongs to the VM with id vm-1, not vm-2");
+  assert_error ("begun for the VM with id vm-1, but this VM has id vm-2");
 }
 
 /* Names that are not UTF-8 are kept in a form that compares equal. */

@@ -33,12 +33,13 @@ static struct progress *
 make (enum progress_style style, FILE *human, FILE *machine)
 {
   const struct progress_options o = {
-    .style = style, .human = human, .machine = machine, .plan = "mig/p",
-    .columns = 100, .rows = 6,
+    .style = style, .human = human, .machine = machine, .columns = 100,
+    .rows = 6,
   };
   struct progress *p = progress_new (&o);
 
   assert_non_null (p);
+  progress_set_plan (p, "mig/p");
   return p;
 }
 
