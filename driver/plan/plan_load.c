@@ -93,7 +93,6 @@ static int
 check_duplicate (struct decoder *d, struct loader *l,
                  const struct yaml_node *root)
 {
-  CLEANUP_FREE char *suggestion = NULL;
   struct seen *seen, **found;
 
   seen = yaml_arena_alloc (l->set->arena, 1, sizeof *seen);
