@@ -6,6 +6,7 @@
  * The message itself always stands at the end.
  */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -197,22 +198,44 @@ json_error_message (const char *line, size_t len)
   return strdup (text);
 }
 
-/* Message of LINE if it is an error as virt-v2v prints it for people:
- * "virt-v2v: error: ...", "virt-v2v-in-place: error: ...".
+/* Message of LINE if virt-v2v printed it as an error for people
+ * ("virt-v2v-in-place: error: ...").  *WEAK if it has no such word, as
+ * what libguestfs's own code prints ("virt-v2v-in-place: could not read
+ * key from user").
  */
 static char *
-plain_error_message (const char *line, size_t len)
+plain_error_message (const char *line, size_t len, bool *weak)
 {
   static const char program[] = "virt-v2v", word[] = ": error: ";
+  const char *const end = line + len;
   const char *p;
 
+  *weak = false;
   if (len < strlen (program) || memcmp (line, program, strlen (program)) != 0)
     return NULL;
   p = memmem (line, len, word, strlen (word));
-  if (p == NULL)
-    return NULL;
-  p += strlen (word);
-  return strndup (p, line + len - p);
+  *weak = p == NULL;
+  if (p)
+    p += strlen (word);
+  else {
+    p = memmem (line, len, ": ", 2);
+    if (p == NULL || memmem (p, end - p, "warning: ", 9) ||
+        /* "virt-v2v-in-place: virt-v2v 2.2.0 (x86_64)" */
+        memmem (p, end - p, program, strlen (program)))
+      return NULL;
+    p += 2;
+  }
+  return strndup (p, end - p);
+}
+
+/* Keep NEWER instead of *MESSAGE, if it is one. */
+static void
+replace (char **message, char *newer)
+{
+  if (newer == NULL)
+    return;
+  free (*message);
+  *message = newer;
 }
 
 /* The last error in the log; a JSON one is complete, so it is preferred.
@@ -221,31 +244,25 @@ plain_error_message (const char *line, size_t len)
 static char *
 last_error (const char *text, size_t len)
 {
+  CLEANUP_FREE char *json = NULL, *plain = NULL, *other = NULL;
   const char *const end = text + len;
-  char *json = NULL, *plain = NULL, *found;
   const char *eol;
+  char **best;
+  char *ret;
+  bool weak;
 
   for (; text < end; text = eol + 1) {
     eol = memchr (text, '\n', end - text);
     if (eol == NULL)
       eol = end;
-    found = json_error_message (text, eol - text);
-    if (found) {
-      free (json);
-      json = found;
-      continue;
-    }
-    found = plain_error_message (text, eol - text);
-    if (found) {
-      free (plain);
-      plain = found;
-    }
+    replace (&json, json_error_message (text, eol - text));
+    ret = plain_error_message (text, eol - text, &weak);
+    replace (weak ? &other : &plain, ret);
   }
-  if (json) {
-    free (plain);
-    return json;
-  }
-  return plain;
+  best = json ? &json : plain ? &plain : &other;
+  ret = *best;
+  *best = NULL;
+  return ret;
 }
 
 static const struct rule *

@@ -5,9 +5,7 @@
  * Its messages come as JSON lines through a pipe (the copy of them in the
  * log, at its end, is for convert_explain), everything else goes straight
  * into the log.  It runs in a process group of its own, since the
- * appliance, nbdkit and qemu-nbd that it starts must end with it.  It
- * never sees a terminal: for an encrypted disk without a key it would
- * ask there and wait for ever.
+ * appliance, nbdkit and qemu-nbd that it starts must end with it.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -38,6 +36,12 @@
  */
 #define STOP_GRACE_MS 5000
 
+/* The most that cryptsetup takes for a passphrase. */
+#define MAX_PASSPHRASE 512
+
+/* Encrypted devices of one VM. */
+#define MAX_ENCRYPTED 64
+
 bool
 kvm_works (void)
 {
@@ -50,9 +54,17 @@ kvm_works (void)
   return vm >= 0;
 }
 
+static bool
+user_forces_tcg (void)
+{
+  const char *settings = getenv ("LIBGUESTFS_BACKEND_SETTINGS");
+
+  return settings && strstr (settings, "force_tcg");
+}
+
 /* What libguestfs needs in its environment, as NAME=VALUE. */
 static int
-make_environment (string_vector *env)
+make_environment (string_vector *env, bool kvm)
 {
   const char *settings = getenv ("LIBGUESTFS_BACKEND_SETTINGS");
 
@@ -63,7 +75,7 @@ make_environment (string_vector *env)
   if (getenv ("LIBGUESTFS_BACKEND") == NULL &&
       string_vector_append_dup (env, "LIBGUESTFS_BACKEND=direct") == -1)
     goto oom;
-  if (!kvm_works () && (!settings || !strstr (settings, "force_tcg")) &&
+  if (!kvm && !user_forces_tcg () &&
       string_vector_append_format (env, "LIBGUESTFS_BACKEND_SETTINGS=%s%s"
                                    "force_tcg", settings ? settings : "",
                                    settings && *settings ? ":" : "") == -1)
@@ -96,7 +108,6 @@ make_argv (string_vector *argv, const char *xml_file, int message_fd,
     if (string_vector_append_dup (argv, "--key") == -1 ||
         string_vector_append_format (argv, "all:file:%s", *key) == -1)
       goto oom;
-  /* Standard input is empty: no key instead of a question. */
   if (string_vector_append_dup (argv, "--keys-from-stdin") == -1 ||
       string_vector_append_dup (argv, "-i") == -1 ||
       string_vector_append_dup (argv, "libvirtxml") == -1 ||
@@ -108,6 +119,81 @@ make_argv (string_vector *argv, const char *xml_file, int message_fd,
  oom:
   log_oom ();
   return -1;
+}
+
+static int
+write_all (int fd, const char *text, size_t n)
+{
+  ssize_t r;
+
+  while (n > 0) {
+    r = write (fd, text, n);
+    if (r == -1) {
+      if (errno == EINTR)
+        continue;
+      return -1;
+    }
+    text += r;
+    n -= r;
+  }
+  return 0;
+}
+
+/* Append the first line of FILE to B. */
+static int
+append_passphrase (struct strbuf *b, const char *file)
+{
+  CLEANUP_FCLOSE FILE *fp = fopen (file, "re");
+  char line[MAX_PASSPHRASE + 2];
+
+  if (fp == NULL) {
+    log_error ("%s: cannot read the passphrase: %m", printable (file));
+    return -1;
+  }
+  /* stdio would keep a copy of the secret in its buffer. */
+  setvbuf (fp, NULL, _IONBF, 0);
+  if (fgets (line, sizeof line, fp) == NULL)
+    line[0] = '\0';
+  line[strcspn (line, "\n")] = '\0';
+  if (strbuf_append (b, line) == -1 || strbuf_append_char (b, '\n') == -1) {
+    explicit_bzero (line, sizeof line);
+    log_oom ();
+    return -1;
+  }
+  explicit_bzero (line, sizeof line);
+  return 0;
+}
+
+/* Standard input for virt-v2v: the passphrases, again and again.  2.2
+ * does not know "--key all:", but asks here for one key per encrypted
+ * device, so one passphrase opens them all; of several, each is tried on
+ * one device in turn.  Without keys the input is empty: virt-v2v fails
+ * instead of asking on a terminal and waiting for ever.  The read end, or
+ * -1 reported.
+ */
+static int
+open_keys (const char *const *keys)
+{
+  CLEANUP_STRBUF struct strbuf b = { 0 };
+  size_t n, round;
+  int fds[2];
+
+  for (n = 0; keys && keys[n]; ++n)
+    if (append_passphrase (&b, keys[n]) == -1)
+      return -1;
+  if (pipe2 (fds, O_CLOEXEC) == -1) {
+    log_error ("virt-v2v-in-place: cannot be started: pipe: %m");
+    return -1;
+  }
+  /* No more than a pipe takes without a reader. */
+  for (round = 0; round < MAX_ENCRYPTED && b.len * (round + 1) <= 65536 &&
+       b.len > 0; ++round)
+    if (write_all (fds[1], b.ptr, b.len) == -1)
+      break;
+  if (b.ptr)
+    explicit_bzero (b.ptr, b.len);
+  close (fds[1]);
+  return fds[0];
 }
 
 /* Take what there is in the pipe.  1 if it may bring more, 0 at its end,
@@ -173,27 +259,9 @@ follow (pid_t pid, int fd, struct v2v_messages *m,
   return -1;
 }
 
-static int
-write_all (int fd, const char *text, size_t n)
-{
-  ssize_t r;
-
-  while (n > 0) {
-    r = write (fd, text, n);
-    if (r == -1) {
-      if (errno == EINTR)
-        continue;
-      return -1;
-    }
-    text += r;
-    n -= r;
-  }
-  return 0;
-}
-
 /* Run it with all its output in LOG_FD. */
 static int
-run (const char *xml_file, int log_fd,
+run (const char *xml_file, bool kvm, int log_fd,
      const struct convert_options *options, struct v2v_messages *m,
      int *status)
 {
@@ -201,8 +269,12 @@ run (const char *xml_file, int log_fd,
   CLEANUP_STRING_VECTOR string_vector env = EMPTY_VECTOR;
   struct subprocess_options o = SUBPROCESS_OPTIONS_INIT;
   CLEANUP_CLOSE int read_end = -1;
+  CLEANUP_CLOSE int keys_fd = open_keys (options->keys);
   int pipe_fds[2], keep[2];
   pid_t pid;
+
+  if (keys_fd == -1)
+    return -1;
 
   if (pipe2 (pipe_fds, O_CLOEXEC) == -1) {
     log_error ("virt-v2v-in-place: cannot be started: pipe: %m");
@@ -212,11 +284,12 @@ run (const char *xml_file, int log_fd,
   keep[0] = pipe_fds[1];
   keep[1] = -1;
   o.own_group = true;
+  o.stdin_fd = keys_fd;
   o.stdout_fd = log_fd;
   o.stderr_fd = log_fd;
   o.keep_fds = keep;
   if (fcntl (read_end, F_SETFL, O_NONBLOCK) == -1 ||
-      make_environment (&env) == -1 ||
+      make_environment (&env, kvm) == -1 ||
       make_argv (&argv, xml_file, pipe_fds[1], options) == -1) {
     close (pipe_fds[1]);
     return -1;
@@ -297,9 +370,25 @@ report_failure (const char *text, size_t len, int status,
   errno = err;
 }
 
-int
-v2v_run (const char *xml_file, const struct convert_options *options,
-         struct convert_result *result)
+/* True if the appliance did not start, as when KVM is there but qemu
+ * cannot use it (nested virtualisation of some clouds).
+ */
+static bool
+launch_failed (const char *text, size_t len)
+{
+  return memmem (text, len, "i_root = ", 9) == NULL &&
+    (memmem (text, len, "guestfs_launch failed", 21) ||
+     memmem (text, len, "appliance closed the connection", 31) ||
+     memmem (text, len, "appliance launch timed out", 26));
+}
+
+/* One run, and what its log says.  *AGAIN becomes true, and nothing is
+ * reported, if it is worth a second one without KVM.
+ */
+static int
+try_v2v (const char *xml_file, bool kvm,
+         const struct convert_options *options,
+         struct convert_result *result, bool *again)
 {
   CLEANUP_V2V_MESSAGES struct v2v_messages m = { .percent = 0 };
   CLEANUP_CLOSE int log_fd = -1;
@@ -313,7 +402,7 @@ v2v_run (const char *xml_file, const struct convert_options *options,
     log_error ("%s: %m", printable (options->log_file));
     return -1;
   }
-  if (run (xml_file, log_fd, options, &m, &status) == -1)
+  if (run (xml_file, kvm, log_fd, options, &m, &status) == -1)
     return -1;
   if (m.lines.len > 0 &&
       (write_all (log_fd, "\n", 1) == -1 ||
@@ -327,6 +416,8 @@ v2v_run (const char *xml_file, const struct convert_options *options,
     return -1;
   if (status == 0)
     r = v2v_learn (text, len, result);
+  else if (kvm && launch_failed (text, len))
+    *again = true;
   else
     report_failure (text, len, status, options);
   err = errno;
@@ -336,5 +427,23 @@ v2v_run (const char *xml_file, const struct convert_options *options,
     memset (&m.warnings, 0, sizeof m.warnings);
   }
   errno = err;
+  return r;
+}
+
+int
+v2v_run (const char *xml_file, const struct convert_options *options,
+         struct convert_result *result)
+{
+  const bool kvm = !user_forces_tcg () && kvm_works ();
+  bool again = false;
+  int r;
+
+  r = try_v2v (xml_file, kvm, options, result, &again);
+  if (again) {
+    log_info ("libguestfs cannot use this host's KVM: converting without "
+              "it, which is slower (LIBGUESTFS_BACKEND_SETTINGS=force_tcg "
+              "avoids the attempt)");
+    r = try_v2v (xml_file, false, options, result, &again);
+  }
   return r;
 }

@@ -127,18 +127,13 @@ manifest_set_labels (json_t *labels, const struct vm_manifest_input *in)
   return json_set_string (labels, "vmID", uuid);
 }
 
-/* The row for disk I.  A source of type ova maps either its disks or
- * one dummy storage: the row of the disk itself is preferred.
- */
 static const struct storage_map_row *
 find_row (const struct vm_manifest_input *in, const struct vm_disk *disk)
 {
-  const struct storage_map_row *row;
+  const struct storage_map_row *row =
+    plan_map_storage (in->storages, disk->storage.id, disk->storage.name,
+                      in->provider->meta.name);
 
-  row = plan_map_storage (in->storages, disk->id, disk->name, NULL);
-  if (row == NULL)
-    row = plan_map_storage (in->storages, disk->storage.id,
-                            disk->storage.name, in->provider->meta.name);
   if (row == NULL) {
     log_error ("VM %s: no row of StorageMap %s fits disk %s: add one",
                printable (in->vm->name), printable (in->storages->meta.name),

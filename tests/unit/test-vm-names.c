@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * driver/vm_names: names are valid, unique and the same each time.
+ */
+#include "tests/unit/capture.h"
+
+#include <errno.h>
+
+#include "common/include/minmax.h"
+#include "driver/vm_manifest.h"
+
+static void
+cleanup_names (struct vm_names *names)
+{
+  vm_names_free (names);
+}
+#define CLEANUP_NAMES __attribute__ ((cleanup (cleanup_names)))
+
+/* Names for a VM called NAME with two disks in a plan called PLAN. */
+static int
+make (const char *plan_name, const char *name, const char *id,
+      const char *target_name, const string_vector *taken,
+      struct vm_names *names)
+{
+  struct vm_disk disks[2] = { { 0 } };
+  const struct plan plan = { .meta.name = (char *) plan_name };
+  const struct plan_vm pvm = { .target_name = (char *) target_name };
+  const struct vm vm = {
+    .name = (char *) name, .id = (char *) id, .disks = { disks, 2, 2 },
+  };
+
+  return vm_names_make (&plan, &pvm, &vm, taken, names);
+}
+
+static void
+check_name (const char *name, const char *expect)
+{
+  CLEANUP_NAMES struct vm_names names = { 0 };
+
+  assert_int_equal (make ("plan", name, "vm-1", NULL, NULL, &names), 0);
+  assert_string_equal (names.vm, expect);
+  assert_true (dns1123_subdomain (names.vm));
+  assert_int_equal (names.renamed, strcmp (name, expect) != 0);
+}
+
+#define X10 "xxxxxxxxxx"
+
+static void
+test_sanitise (void **state)
+{
+  check_name ("web-01", "web-01");
+  check_name ("web.example.com", "web.example.com");
+  check_name ("Web_01", "web-01");
+  check_name ("My VM (copy)", "my-vm-copy");
+  check_name ("-.a-.-b.-", "a.b");
+  check_name ("a..b", "a.b");
+  check_name ("__x__", "x");
+  check_name ("Gr\xc3\xbc\xc3\x9f" "e", "gre");
+  /* Cut to 63, and not in front of a separator. */
+  check_name (X10 X10 X10 X10 X10 X10 "aaaa",
+              X10 X10 X10 X10 X10 X10 "aaa");
+  check_name (X10 X10 X10 X10 X10 X10 "aa-b",
+              X10 X10 X10 X10 X10 X10 "aa");
+}
+
+/* Nothing is left of the name: made from the id. */
+static void
+test_empty (void **state)
+{
+  CLEANUP_NAMES struct vm_names a = { 0 }, b = { 0 }, c = { 0 };
+
+  assert_int_equal (make ("p", "\xe6\x97\xa5", "vm-1", NULL, NULL, &a), 0);
+  assert_int_equal (strncmp (a.vm, "vm-", 3), 0);
+  assert_int_equal (strlen (a.vm), 7);
+  assert_true (dns1123_label (a.vm));
+  assert_true (a.renamed);
+  assert_int_equal (make ("p", "\xe6\x97\xa5", "vm-1", NULL, NULL, &b), 0);
+  assert_string_equal (a.vm, b.vm);
+  assert_int_equal (make ("p", "\xe6\x97\xa5", "vm-2", NULL, NULL, &c), 0);
+  assert_string_not_equal (a.vm, c.vm);
+}
+
+static void
+test_taken (void **state)
+{
+  CLEANUP_STRING_VECTOR string_vector taken = EMPTY_VECTOR;
+  const char *const longest = X10 X10 X10 X10 X10 X10 "abc";
+  size_t i, j;
+
+  for (i = 0; i < 20; ++i) {
+    CLEANUP_NAMES struct vm_names names = { 0 };
+    CLEANUP_NAMES struct vm_names again = { 0 };
+
+    assert_int_equal (make ("p", longest, "vm-1", NULL, &taken, &names), 0);
+    assert_int_equal (make ("p", longest, "vm-1", NULL, &taken, &again), 0);
+    assert_string_equal (names.vm, again.vm);
+    assert_true (dns1123_subdomain (names.vm));
+    assert_true (strlen (names.vm) <= 63);
+    for (j = 0; j < taken.len; ++j)
+      assert_string_not_equal (names.vm, taken.ptr[j]);
+    string_vector_append_dup (&taken, names.vm);
+  }
+  assert_string_equal (taken.ptr[0], longest);
+  assert_int_equal (strncmp (taken.ptr[1], longest, 58), 0);
+}
+
+static void
+test_target_name (void **state)
+{
+  CLEANUP_STRING_VECTOR string_vector taken = EMPTY_VECTOR;
+  struct vm_names names = { 0 };
+
+  string_vector_append_dup (&taken, "used");
+  assert_int_equal (make ("p", "Old", "i", "new-name", &taken, &names), 0);
+  assert_string_equal (names.vm, "new-name");
+  assert_true (names.renamed);
+  vm_names_free (&names);
+
+  capture_start ();
+  assert_int_equal (make ("p", "Old", "i", "used", &taken, &names), -1);
+  assert_int_equal (errno, EEXIST);
+  assert_error ("targetName 'used'");
+  capture_start ();
+  assert_int_equal (make ("p", "Old", "i", "Not_Good", NULL, &names), -1);
+  assert_int_equal (errno, EINVAL);
+  assert_error ("targetName 'Not_Good'");
+  assert_null (names.vm);
+}
+
+static void
+check_pvc (const char *plan, const char *name, const char *expect)
+{
+  CLEANUP_NAMES struct vm_names names = { 0 };
+
+  assert_int_equal (make (plan, name, "vm-1", NULL, NULL, &names), 0);
+  assert_int_equal (names.nr_disks, 2);
+  assert_true (dns1123_label (names.pvc[0]));
+  assert_int_equal (strncmp (names.pvc[0], expect, strlen (expect)), 0);
+  assert_string_not_equal (names.pvc[0], names.pvc[1]);
+  assert_string_equal (names.volume[0], "vol-0");
+  assert_string_equal (names.volume[1], "vol-1");
+}
+
+static void
+test_pvc (void **state)
+{
+  CLEANUP_NAMES struct vm_names a = { 0 }, b = { 0 }, c = { 0 };
+
+  check_pvc ("plan1", "web-01", "plan1-web-01-disk-0");
+  check_pvc ("a-very-long-plan-name", "web", "a-very-long-pla-web-disk-0");
+  /* Cut in front of a dash; dots are no part of a label. */
+  check_pvc ("plan", "aaaaaaaaaaaaaa-b", "plan-aaaaaaaaaaaaaa-disk-0");
+  check_pvc ("plan", "a.b", "plan-a-b-disk-0");
+  check_pvc ("aaaaaaaaaaaaaa.b", "vm", "aaaaaaaaaaaaaa-vm-disk-0");
+
+  /* Two VMs that differ after the 15th character only. */
+  make ("plan", "production-server-01", "vm-1", NULL, NULL, &a);
+  make ("plan", "production-server-02", "vm-2", NULL, NULL, &b);
+  make ("plan", "production-server-01", "vm-1", NULL, NULL, &c);
+  assert_string_not_equal (a.pvc[0], b.pvc[0]);
+  assert_string_equal (a.pvc[0], c.pvc[0]);
+  assert_string_equal (a.pvc[1], c.pvc[1]);
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_sanitise),
+    cmocka_unit_test (test_empty),
+    cmocka_unit_test (test_taken),
+    cmocka_unit_test (test_target_name),
+    cmocka_unit_test (test_pvc),
+  };
+
+  return cmocka_run_group_tests (tests, NULL, NULL);
+}
