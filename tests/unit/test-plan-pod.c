@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * nbdlift-plan(5) and the tables of fields say the same: each field of a
+ * table is described under its kind with its type, each field described
+ * is in a table, the example of each kind has all its fields, and the
+ * examples load.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/include/cleanup.h"
+#include "common/util/strbuf.h"
+#include "driver/plan/plan.h"
+
+#define POD "driver/plan/nbdlift-plan.pod"
+
+static char *pod;               /* the page */
+static char *fields;            /* what plan_list_fields prints */
+
+static int
+setup (void **state)
+{
+  FILE *fp = fopen (POD, "r");
+  size_t len;
+
+  assert_non_null (fp);
+  pod = calloc (1, 1 << 18);
+  assert_non_null (pod);
+  assert_true (fread (pod, 1, (1 << 18) - 1, fp) > 10000);
+  fclose (fp);
+
+  fp = open_memstream (&fields, &len);
+  assert_non_null (fp);
+  plan_list_fields (fp);
+  fclose (fp);
+  assert_true (len > 1000);
+  return 0;
+}
+
+static int
+teardown (void **state)
+{
+  free (pod);
+  free (fields);
+  return 0;
+}
+
+/* The text of the section of KIND, malloc'ed. */
+static char *
+section (const char *kind)
+{
+  CLEANUP_FREE char *head = NULL;
+  const char *begin, *end;
+  char *p;
+
+  assert_int_not_equal (asprintf (&head, "\n=head1 %s\n", kind), -1);
+  for (p = head + 8; *p; ++p)
+    if (*p >= 'a' && *p <= 'z')
+      *p += 'A' - 'a';
+  begin = strstr (pod, head);
+  if (begin == NULL)
+    fail_msg ("no section %s", kind);
+  end = strstr (begin + 2, "\n=head1 ");
+  assert_non_null (end);
+  return strndup (begin, end - begin);
+}
+
+/* One line of FIELDS. */
+struct line {
+  char kind[64], path[128], type[32], use[16];
+};
+
+/* Split the line at *P and move on.  False at the end. */
+static bool
+next_line (const char **p, struct line *l)
+{
+  char *parts[] = { l->kind, l->path, l->type, l->use };
+  const size_t sizes[] = { sizeof l->kind, sizeof l->path, sizeof l->type,
+                           sizeof l->use };
+  size_t i, n;
+
+  if (**p == '\0')
+    return false;
+  for (i = 0; i < 4; ++i) {
+    n = strcspn (*p, " \n");
+    assert_true (n > 0 && n < sizes[i]);
+    memcpy (parts[i], *p, n);
+    parts[i][n] = '\0';
+    *p += n + 1;
+  }
+  return true;
+}
+
+static bool
+is_credential (const struct line *l)
+{
+  return strcmp (l->kind, "Secret") == 0 &&
+    strncmp (l->path, "metadata", 8) != 0 && strchr (l->path, '.');
+}
+
+/* Fields that the page describes once for all kinds. */
+static bool
+is_common (const struct line *l)
+{
+  return strcmp (l->path, "metadata") == 0 ||
+    (strcmp (l->path, "spec") == 0 && strcmp (l->type, "object") == 0);
+}
+
+static void
+test_described (void **state)
+{
+  CLEANUP_FREE char *text = NULL, *want = NULL;
+  const char *p = fields;
+  char kind[64] = "";
+  struct line l;
+  size_t nr = 0;
+
+  while (next_line (&p, &l)) {
+    if (is_credential (&l) || is_common (&l))
+      continue;
+    if (strncmp (l.path, "metadata.", 9) == 0)
+      snprintf (l.kind, sizeof l.kind, "metadata");
+    if (strcmp (kind, l.kind) != 0) {
+      free (text);
+      text = section (l.kind);
+      snprintf (kind, sizeof kind, "%s", l.kind);
+    }
+    free (want);
+    if (strcmp (l.use, "unused") == 0)
+      assert_int_not_equal (asprintf (&want, "C<%s>", l.path), -1);
+    else
+      assert_int_not_equal (asprintf (&want, "\n=item B<%s> (%s%s)\n",
+                                      l.path, l.type,
+                                      strcmp (l.use, "required") == 0
+                                      ? ", required" : ""), -1);
+    if (strstr (text, want) == NULL)
+      fail_msg ("section %s lacks: %s", kind, want);
+    nr++;
+  }
+  assert_true (nr > 100);
+}
+
+/* The keys of credentials, by type of provider. */
+static void
+test_credentials (void **state)
+{
+  CLEANUP_FREE char *text = section ("Secret");
+  CLEANUP_FREE char *head = NULL, *item = NULL, *want = NULL;
+  const char *p = fields, *begin, *end, *key;
+  struct line l;
+  size_t nr = 0;
+
+  while (next_line (&p, &l)) {
+    if (!is_credential (&l))
+      continue;
+    key = strchr (l.path, '.') + 1;
+    free (head);
+    assert_int_not_equal (asprintf (&head, "\n=item B<%.*s>\n",
+                                    (int) (key - 1 - l.path), l.path), -1);
+    begin = strstr (text, head);
+    if (begin == NULL)
+      fail_msg ("the section on Secrets lacks: %s", head);
+    end = strstr (begin + 2, "\n=");
+    assert_non_null (end);
+    free (item);
+    item = strndup (begin, end - begin);
+    free (want);
+    assert_int_not_equal (asprintf (&want, "B<%s>", key), -1);
+    if (strstr (item, want) == NULL)
+      fail_msg ("%s is not described for %s", want, head);
+    nr++;
+  }
+  assert_true (nr > 40);
+}
+
+/* Nothing is described that is not in a table. */
+static void
+test_known (void **state)
+{
+  const char *p = pod, *end;
+  CLEANUP_FREE char *path = NULL, *want = NULL;
+  char heading[64] = "", kind[64];
+  size_t i, nr = 0;
+
+  for (; *p; p = end + (*end == '\n')) {
+    end = strchr (p, '\n');
+    if (end == NULL)
+      end = p + strlen (p);
+    if (strncmp (p, "=head1 ", 7) == 0) {
+      snprintf (heading, sizeof heading, "%.*s", (int) (end - p - 7), p + 7);
+      continue;
+    }
+    if (strncmp (p, "=item B<spec", 12) != 0 &&
+        strncmp (p, "=item B<metadata", 16) != 0)
+      continue;
+    p += 8;
+    free (path);
+    path = strndup (p, strchr (p, '>') - p);
+    free (want);
+    assert_int_not_equal (asprintf (&want, " %s ", path), -1);
+    if (strstr (fields, want) == NULL)
+      fail_msg ("%s is in no table", path);
+    /* and in the table of that kind */
+    if (strcmp (heading, "METADATA") != 0) {
+      const char *q = fields;
+      struct line l;
+      bool found = false;
+
+      while (!found && next_line (&q, &l)) {
+        for (i = 0; l.kind[i]; ++i)
+          kind[i] = l.kind[i] >= 'a' && l.kind[i] <= 'z'
+            ? l.kind[i] - 'a' + 'A' : l.kind[i];
+        kind[i] = '\0';
+        found = strcmp (kind, heading) == 0 && strcmp (l.path, path) == 0 &&
+          strcmp (l.use, "unused") != 0;
+      }
+      if (!found)
+        fail_msg ("%s has no field %s", heading, path);
+    }
+    nr++;
+  }
+  assert_true (nr > 80);
+}
+
+/* The example in the section of KIND, without its indentation. */
+static char *
+example (const char *kind)
+{
+  CLEANUP_FREE char *text = section (kind);
+  struct strbuf b = { 0 };
+  const char *p, *end;
+
+  p = strstr (text, "\n apiVersion: ");
+  if (p == NULL)
+    fail_msg ("no example of %s", kind);
+  p++;
+  while (*p == ' ') {
+    end = strchrnul (p, '\n');
+    strbuf_append_bytes (&b, p + 1, end - p - 1);
+    strbuf_append_char (&b, '\n');
+    p = *end ? end + 1 : end;
+  }
+  return strbuf_steal (&b);
+}
+
+static void
+test_examples (void **state)
+{
+  static const char *const kinds[] = {
+    "Secret", "Provider", "Host", "NetworkMap", "StorageMap", "Hook",
+    "NetworkAttachmentDefinition", "Plan", "Migration" };
+  char name[] = "/tmp/test-plan-pod.XXXXXX";
+  const char *file = name, *p, *last;
+  CLEANUP_FREE char *text = NULL, *want = NULL;
+  problem_vector problems = EMPTY_VECTOR;
+  struct plan_set set;
+  struct line l;
+  size_t i;
+  FILE *fp;
+  int fd;
+
+  for (i = 0; i < sizeof kinds / sizeof kinds[0]; ++i) {
+    free (text);
+    text = example (kinds[i]);
+    snprintf (name, sizeof name, "/tmp/test-plan-pod.XXXXXX");
+    fd = mkstemp (name);
+    assert_int_not_equal (fd, -1);
+    fp = fdopen (fd, "w");
+    fputs (text, fp);
+    fclose (fp);
+    assert_int_equal (plan_load (&file, 1, &set, &problems), 0);
+    unlink (name);
+    if (problems.len > 0) {
+      problem_print (stderr, &problems);
+      fail_msg ("the example of %s:\n%s", kinds[i], text);
+    }
+    assert_int_equal (set.secrets.len + set.providers.len + set.hosts.len +
+                      set.network_maps.len + set.storage_maps.len +
+                      set.hooks.len + set.nads.len + set.plans.len +
+                      set.migrations.len, 1);
+    plan_set_free (&set);
+
+    /* Every field is in the example. */
+    for (p = fields; next_line (&p, &l); ) {
+      if (strcmp (l.kind, kinds[i]) != 0 || is_credential (&l) ||
+          strcmp (l.use, "unused") == 0 || strncmp (l.path, "metadata.", 9) == 0)
+        continue;
+      last = strrchr (l.path, '.');
+      last = last ? last + 1 : l.path;
+      free (want);
+      assert_int_not_equal (asprintf (&want, "%.*s:",
+                                      (int) strcspn (last, "["), last), -1);
+      if (strstr (text, want) == NULL)
+        fail_msg ("the example of %s lacks %s", kinds[i], l.path);
+    }
+  }
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_described),
+    cmocka_unit_test (test_credentials),
+    cmocka_unit_test (test_known),
+    cmocka_unit_test (test_examples),
+  };
+
+  return cmocka_run_group_tests (tests, setup, teardown);
+}
