@@ -176,6 +176,20 @@ check_directory (const struct vmdk_sparse *s)
   return 0;
 }
 
+/* A stream has a directory even if it cannot be found any more. */
+static int
+check_capacity (const struct vmdk_sparse *s)
+{
+  if (s->nr_tables > VMDK_MAX_TABLES)
+    return bad_header (s->blob, 0, "the capacity in sectors, above what a "
+                       "VMDK can have,", s->header.capacity);
+  if (s->nr_tables > s->blob->size / sizeof (uint32_t))
+    return bad_header (s->blob, 0, "the capacity in sectors, too much for a "
+                       "grain directory inside of the file,",
+                       s->header.capacity);
+  return 0;
+}
+
 static int
 load_directory (struct vmdk_sparse *s)
 {
@@ -265,10 +279,7 @@ load_metadata (struct vmdk_sparse *s)
   s->nr_tables = s->nr_grains / s->header.table_entries +
     (s->nr_grains % s->header.table_entries != 0);
 
-  if (s->nr_tables > VMDK_MAX_TABLES)
-    return bad_header (s->blob, 0, "the capacity in sectors, above what a "
-                       "VMDK can have,", s->header.capacity);
-  if (!scan && load_directory (s) == -1)
+  if (check_capacity (s) == -1 || (!scan && load_directory (s) == -1))
     return -1;
   if (scan && !s->compressed) {
     log_error ("%s: the VMDK header says that there is no grain directory; "

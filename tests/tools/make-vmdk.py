@@ -7,6 +7,7 @@ they do not depend on what qemu-img writes: it makes no streams in the
 layout of ESXi, no zeroed grains and nothing that is broken.
 
 usage: make-vmdk.py --type TYPE [options] INPUT.raw OUTPUT.vmdk
+       make-vmdk.py --list-damages
 """
 
 import argparse
@@ -18,8 +19,7 @@ import zlib
 SECTOR = 512
 GD_AT_END = 0xffffffffffffffff
 EOS, GT, GD, FOOTER = range(4)
-DESCRIPTOR_SECTOR, DESCRIPTOR_SECTORS = 1, 20
-STREAM_OVERHEAD = 128
+DESCRIPTOR_SECTOR = 1
 
 CREATE_TYPES = {
     'stream': 'streamOptimized',          # as ESXi: directories at the end
@@ -67,6 +67,8 @@ class Maker:
         self.damage = args.damage
         self.grain_size = args.grain_size
         self.entries = args.entries
+        self.descriptor_sectors = 1 if args.tight else 20
+        self.stream_overhead = 2 if args.tight else 128
         self.raw = open(args.input, 'rb')
         self.raw_size = os.fstat(self.raw.fileno()).st_size
         self.capacity = round_up(args.capacity or self.raw_size, SECTOR)
@@ -109,7 +111,7 @@ class Maker:
             'entries': self.entries, 'compression': 1 if compressed else 0,
             'unclean': 0, 'newline': b'\n \r\n',
         }
-        where = (DESCRIPTOR_SECTOR, DESCRIPTOR_SECTORS) if descriptor \
+        where = (DESCRIPTOR_SECTOR, self.descriptor_sectors) if descriptor \
             else (0, 0)
         changes = {
             'header-capacity': ('capacity', 1 << 63),
@@ -193,7 +195,7 @@ class Maker:
     def embedded(self, capacity, create_type):
         name = os.path.basename(self.args.output)
         text = self.descriptor([('SPARSE', capacity, name, 0)], create_type)
-        return pad(text, DESCRIPTOR_SECTORS * SECTOR)
+        return pad(text, self.descriptor_sectors * SECTOR)
 
     def marker(self, kind, value=0):
         return pad(struct.pack('<QII', value, 0, kind))
@@ -215,7 +217,7 @@ class Maker:
         if d == 'grain-data':
             packed[0] ^= 0xff
         if d == 'grain-cut':
-            size -= 100
+            size //= 2
         if d == 'grain-size':
             size = 0xfffffff0
         if d == 'grain-marker':
@@ -241,10 +243,10 @@ class Maker:
         directory = [0] * nr_tables
         seen = 0
 
-        out.write(self.header(capacity, flags, GD_AT_END, STREAM_OVERHEAD,
+        out.write(self.header(capacity, flags, GD_AT_END, self.stream_overhead,
                               compressed=True, version=3))
         out.write(self.embedded(capacity, 'streamOptimized'))
-        out.seek(STREAM_OVERHEAD * SECTOR)
+        out.seek(self.stream_overhead * SECTOR)
 
         def end_table(index, table):
             if d == 'gte-past-end':
@@ -303,7 +305,7 @@ class Maker:
         if d == 'footer-no-gd' or (d and d.startswith('scan-')):
             gd = 0
         footer = self.header(capacity * 2 if d == 'footer-contradicts'
-                             else capacity, flags, gd, STREAM_OVERHEAD,
+                             else capacity, flags, gd, self.stream_overhead,
                              compressed=True, version=3)
         if d == 'footer-bad-magic':
             footer = b'XXXX' + footer[4:]
@@ -328,10 +330,11 @@ class Maker:
         nr_tables = round_up(nr_grains, self.entries) // self.entries
         gd_sectors = round_up(4 * nr_tables, SECTOR) // SECTOR
         gt_sectors = round_up(4 * self.entries, SECTOR) // SECTOR
-        rgd = DESCRIPTOR_SECTOR + DESCRIPTOR_SECTORS
+        rgd = DESCRIPTOR_SECTOR + self.descriptor_sectors
         gd = rgd + gd_sectors + nr_tables * gt_sectors
         end = gd + gd_sectors + nr_tables * gt_sectors
-        overhead = round_up(end, self.grain_size // SECTOR)
+        overhead = end if self.args.tight else \
+            round_up(end, self.grain_size // SECTOR)
         flags = 2 | self.flags() | (0x30000 if compressed else 0)
         create_type = 'streamOptimized' if compressed else 'monolithicSparse'
 
@@ -436,10 +439,13 @@ class Maker:
 
 
 def main():
+    if sys.argv[1:] == ['--list-damages']:
+        print('\n'.join(DAMAGES))
+        return
     p = argparse.ArgumentParser(description=__doc__.split('\n')[0])
     p.add_argument('--type', choices=sorted(CREATE_TYPES), required=True)
     p.add_argument('--damage', choices=DAMAGES, metavar='KIND',
-                   help='one of: ' + ' '.join(DAMAGES))
+                   help='one of those that --list-damages prints')
     p.add_argument('--capacity', type=int, metavar='BYTES',
                    help='if it is to be larger than the raw image')
     p.add_argument('--grain-size', type=int, default=65536, metavar='BYTES')
@@ -453,6 +459,8 @@ def main():
                    help='mark grains of zeroes as such (version 2)')
     p.add_argument('--pad-last', action='store_true',
                    help='store all of the last grain')
+    p.add_argument('--tight', action='store_true',
+                   help='leave out all unused space, for small files')
     p.add_argument('--level', type=int, default=1, help='of compression')
     p.add_argument('input')
     p.add_argument('output')
