@@ -37,10 +37,6 @@ static const struct rule rules[] = {
   { "could not read key", NULL, EINVAL,
     "the guest's disk is encrypted and no key was given",
     "put its passphrase into a Secret and name that in spec.vms[].luks" },
-  { "No root device found", "crypto_LUKS", EINVAL,
-    "the guest's disk is encrypted with LUKS and no key was given that "
-    "opens it",
-    "put its passphrase into a Secret and name that in spec.vms[].luks" },
   { "No root device found", "BitLocker", EINVAL,
     "the guest's disk is encrypted with BitLocker",
     "suspend or turn off BitLocker in the guest and export it again" },

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -245,7 +244,8 @@ follow (pid_t pid, int fd, struct v2v_messages *m,
       errno = ECANCELED;
       goto err;
     }
-    r = subprocess_wait (pid, 0, status);
+    /* It does not end its qemu-nbd on every way out. */
+    r = subprocess_wait_group (pid, 0, status);
     if (r == -1)
       goto err;
     if (r == 1)
@@ -301,10 +301,6 @@ run (const char *xml_file, bool kvm, int log_fd,
     return -1;
   if (follow (pid, read_end, m, options, status) == -1)
     return -1;
-
-  /* Killed from outside, it could not end what it had started. */
-  if (WIFSIGNALED (*status))
-    kill (-pid, SIGKILL);
   return 0;
 }
 

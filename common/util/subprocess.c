@@ -315,16 +315,30 @@ reap (pid_t pid, int *status)
   return r == -1 ? -1 : 0;
 }
 
-int
-subprocess_wait (pid_t pid, int timeout_ms, int *status)
+static int
+wait_and_reap (pid_t pid, bool group, int timeout_ms, int *status)
 {
   int r = wait_for_end (pid, timeout_ms);
 
+  if (r == 1 && group)
+    kill (-pid, SIGKILL);
   if (r == 1 && reap (pid, status) == -1)
     r = -1;
   if (r == -1)
     log_error ("cannot wait for process %ld: %m", (long) pid);
   return r;
+}
+
+int
+subprocess_wait (pid_t pid, int timeout_ms, int *status)
+{
+  return wait_and_reap (pid, false, timeout_ms, status);
+}
+
+int
+subprocess_wait_group (pid_t pid, int timeout_ms, int *status)
+{
+  return wait_and_reap (pid, true, timeout_ms, status);
 }
 
 void

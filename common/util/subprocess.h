@@ -38,6 +38,12 @@ extern pid_t subprocess_start (const char *const *argv,
  */
 extern int subprocess_wait (pid_t pid, int timeout_ms, int *status);
 
+/* The same for one that was started with own_group.  When it has ended,
+ * whatever is left of its group is killed, before the group's number can
+ * be given to somebody else.
+ */
+extern int subprocess_wait_group (pid_t pid, int timeout_ms, int *status);
+
 /* SIGTERM, up to GRACE_MS to end, then SIGKILL; reaps it.  With GROUP
  * the signals go to the whole process group.
  */

@@ -210,6 +210,26 @@ test_stop_group (void **state)
   assert_int_equal (waitpid (-1, NULL, WNOHANG), -1);
 }
 
+/* A leader that ends and leaves a child behind. */
+static void
+test_wait_group (void **state)
+{
+  struct subprocess_options o = SUBPROCESS_OPTIONS_INIT;
+  int fds[2], status;
+  char c;
+  pid_t pid;
+
+  assert_int_equal (pipe2 (fds, O_CLOEXEC), 0);
+  o.own_group = true;
+  o.stdout_fd = fds[1];
+  pid = subprocess_start (SH ("sleep 60 & exit 5"), &o);
+  close (fds[1]);
+  assert_int_equal (subprocess_wait_group (pid, -1, &status), 1);
+  assert_string_equal (subprocess_status (status), "exit code 5");
+  assert_int_equal (read (fds[0], &c, 1), 0);
+  close (fds[0]);
+}
+
 /* One that ends on SIGTERM needs no grace. */
 static void
 test_stop_quick (void **state)
@@ -251,6 +271,7 @@ main (void)
     cmocka_unit_test (test_cannot_start),
     cmocka_unit_test (test_wait_timeout),
     cmocka_unit_test (test_stop_group),
+    cmocka_unit_test (test_wait_group),
     cmocka_unit_test (test_stop_quick),
     cmocka_unit_test (test_signals),
   };
