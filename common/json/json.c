@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What we add to jansson.  Files are read whole (with a limit, so that a
- * wrong path such as a disk image does not fill the memory) and written
- * under a temporary name in the same folder, then renamed.
+ * What we add to jansson.  Files are read whole, with a limit, so that a
+ * wrong path such as a disk image does not fill the memory.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/json/json.h"
+#include "common/util/atomic_file.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 
@@ -145,68 +142,19 @@ json_read_file (const char *path, int required)
   return j;
 }
 
-/* fsync the folder of PATH, so that the rename is on the disk. */
-static int
-sync_folder (const char *path)
-{
-  CLEANUP_FREE char *folder = strdup (path);
-  CLEANUP_CLOSE int fd = -1;
-  char *slash;
-
-  if (folder == NULL)
-    return -1;
-  slash = strrchr (folder, '/');
-  if (slash == folder)
-    slash[1] = '\0';
-  else if (slash)
-    *slash = '\0';
-  fd = open (slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd == -1)
-    return -1;
-  return fsync (fd);
-}
-
-/* Fill TMP and make sure it is on the disk. */
-static int
-write_stream (const json_t *j, const char *tmp)
-{
-  FILE *fp = fopen (tmp, "we");
-  int err = 0;
-
-  if (fp == NULL)
-    return -1;
-  errno = EIO;
-  if (json_dumpf (j, fp, JSON_INDENT (2) | JSON_ENCODE_ANY) == -1 ||
-      fputc ('\n', fp) == EOF ||
-      fflush (fp) == EOF || fsync (fileno (fp)) == -1)
-    err = errno;
-  if (fclose (fp) == EOF && err == 0)
-    err = errno;
-  errno = err;
-  return err ? -1 : 0;
-}
-
 int
 json_write_file (const json_t *j, const char *path)
 {
-  CLEANUP_FREE char *tmp = NULL;
-  int err;
+  CLEANUP_ATOMIC_FILE struct atomic_file f = { NULL, NULL, NULL };
 
-  if (asprintf (&tmp, "%s.tmp", path) == -1) {
-    tmp = NULL;
+  if (atomic_file_open (&f, path, 0644) == -1)
+    return -1;
+  /* jansson forgets why a write failed; the stream knows that it did. */
+  if (json_dumpf (j, f.fp, JSON_INDENT (2) | JSON_ENCODE_ANY) == -1 &&
+      !ferror (f.fp)) {
     log_oom ();
     return -1;
   }
-  if (write_stream (j, tmp) == -1 || rename (tmp, path) == -1) {
-    err = errno;
-    unlink (tmp);
-    errno = err;
-    log_error ("%s: cannot be written: %m", printable (path));
-    return -1;
-  }
-  if (sync_folder (path) == -1) {
-    log_error ("%s: cannot be flushed to the disk: %m", printable (path));
-    return -1;
-  }
-  return 0;
+  fputc ('\n', f.fp);
+  return atomic_file_commit (&f);
 }
