@@ -51,12 +51,11 @@ expect_error 'is-not-there' "$NBDLIFT" check "$tmp/is-not-there.yaml"
 expect_error 'folder' "$NBDLIFT" check "$tmp"
 
 # A password never comes out, whatever is wrong with the file.
-for f in "$data"/invalid/secrets-are-not-shown.yaml; do
-  "$NBDLIFT" check -v -o json "$f" >"$tmp/out" 2>&1 || true
-  "$NBDLIFT" check -v "$f" >>"$tmp/out" 2>&1 || true
-  sed "s|$f||g" "$tmp/out" >"$tmp/said"
-  [ -s "$tmp/said" ] || fail "nothing was said"
-  if grep -E 'not-shown|not\\qshown|12345678' "$tmp/said"; then
-    fail "a value of a Secret is shown"
-  fi
-done
+f=$data/invalid/secrets-are-not-shown.yaml
+"$NBDLIFT" check -v -o json "$f" >"$tmp/out" 2>&1 || true
+"$NBDLIFT" check -v "$f" >>"$tmp/out" 2>&1 || true
+sed "s|$f||g" "$tmp/out" >"$tmp/said"
+[ -s "$tmp/said" ] || fail "nothing was said"
+if grep -E 'not-shown|not\\qshown|12345678' "$tmp/said"; then
+  fail "a value of a Secret is shown"
+fi

@@ -290,7 +290,8 @@ test_examples (void **state)
     /* Every field is in the example. */
     for (p = fields; next_line (&p, &l); ) {
       if (strcmp (l.kind, kinds[i]) != 0 || is_credential (&l) ||
-          strcmp (l.use, "unused") == 0 || strncmp (l.path, "metadata.", 9) == 0)
+          strcmp (l.use, "unused") == 0 ||
+          strncmp (l.path, "metadata.", 9) == 0)
         continue;
       last = strrchr (l.path, '.');
       last = last ? last + 1 : l.path;
