@@ -281,7 +281,7 @@ ova_inventory (const struct ova *ova, const char *provider,
     return NULL;
 
   if (v.len > 0)
-    qsort (v.ptr, v.len, sizeof v.ptr[0], compare_objects);
+    qsort (v.ptr, v.len, sizeof (json_t *), compare_objects);
   array = json_array ();
   for (i = 0; i < v.len && array; i++) {
     if (json_array_append (array, v.ptr[i]) == -1) {

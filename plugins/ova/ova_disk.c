@@ -111,12 +111,12 @@ open_extent (void *opaque, const char *name)
 {
   const struct extent_opener *o = opaque;
   const char *slash = strrchr (o->href, '/');
-  const int dir = slash ? slash - o->href + 1 : 0;
+  const size_t dir = slash ? (size_t) (slash - o->href) + 1 : 0;
   CLEANUP_STRBUF struct strbuf href = { 0 };
   const char *p;
 
   /* NAME is a plain file name, an href is percent-encoded. */
-  if (strbuf_printf (&href, "%.*s", dir, o->href) == -1)
+  if (strbuf_append_bytes (&href, o->href, dir) == -1)
     goto oom;
   for (p = name; *p; p++) {
     const int r = *p == '%' ? strbuf_append (&href, "%25")
@@ -319,7 +319,8 @@ raw_extents (struct ova_disk *d, uint64_t count, uint64_t offset, bool one,
   const uint64_t base = d->fd_offset, end = offset + count;
 
   while (offset < end) {
-    off_t data = lseek (d->fd, base + offset, SEEK_DATA), hole;
+    off_t data = lseek (d->fd, (off_t) (base + offset), SEEK_DATA);
+    off_t hole;
     uint64_t next = end;
     uint32_t type = EXTENT_DATA;
 
@@ -330,7 +331,7 @@ raw_extents (struct ova_disk *d, uint64_t count, uint64_t offset, bool one,
       next = MIN ((uint64_t) data - base, end);
     }
     else if (data != -1) {
-      hole = lseek (d->fd, base + offset, SEEK_HOLE);
+      hole = lseek (d->fd, (off_t) (base + offset), SEEK_HOLE);
       if (hole != -1 && (uint64_t) hole > base + offset)
         next = MIN ((uint64_t) hole - base, end);
     }

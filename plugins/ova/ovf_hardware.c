@@ -116,7 +116,7 @@ ovf_canonical_model (const char *model)
   if (copy == NULL)
     return NULL;
   for (i = 0; copy[i]; i++)
-    copy[i] = tolower ((unsigned char) copy[i]);
+    copy[i] = (char) tolower ((unsigned char) copy[i]);
   for (i = 0; i < ARRAY_SIZE (names); i++) {
     if (strcmp (copy, names[i].from) == 0) {
       free (copy);

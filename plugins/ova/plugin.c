@@ -198,7 +198,7 @@ ova_plugin_get_size (void *handle)
 {
   const struct ova_export *e = handle;
 
-  return ova_disk_size (e->disk);
+  return (int64_t) ova_disk_size (e->disk);
 }
 
 static const char *
@@ -291,4 +291,5 @@ static struct nbdkit_plugin plugin = {
 };
 
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
+extern struct nbdkit_plugin *plugin_init (void);        /* for clang */
 NBDKIT_REGISTER_PLUGIN (plugin)
