@@ -18,7 +18,7 @@
 static char folder[64];
 
 /* The path of NAME below the folder, always the same one. */
-static inline const char *
+static const char *__attribute__ ((noinline, unused))
 in_folder (const char *name)
 {
   static char paths[32][128];
@@ -66,7 +66,7 @@ folder_teardown (void **state)
 }
 
 static pid_t server_pid;
-static char server_uri[128];
+static char server_uri[256];
 
 /* nbdkit with ARGS; server_uri is its default export. */
 static inline void
