@@ -251,6 +251,10 @@ check_url (struct decoder *d, const struct yaml_node *spec,
                            url ? url : spec, "spec.url", NULL,
                            "is required");
   }
+  if (strchr (p->url, '@') && strstr (p->url, "://"))
+    return decode_problem (d, PROBLEM_CRITICAL, "UrlNotValid", url,
+                           "spec.url", "put user and password into the "
+                           "Secret", "holds a user name or password");
   if (strcmp (p->type, "ova") == 0) {
     if (is_ova_url (p->url))
       return 0;
