@@ -56,3 +56,10 @@ expect_error "choose one.*'two-disk1.vmdk', 'two-disk2.vmdk', 'empty1'" \
 nbdkit_ova -U - "$tmp/two.ova" disk=empty1 --run 'nbdcopy "$uri" '"$tmp/e.raw"
 truncate -s 3M "$tmp/zero.raw"
 same_bytes "$tmp/zero.raw" "$tmp/e.raw"
+
+# What was read, for people who measure.
+# shellcheck disable=SC2016
+nbdkit_ova -v -D ova.stats=1 -U - "$tmp/one.ova" \
+  --run 'nbdcopy "$uri" null:' >"$tmp/log" 2>&1
+grep -Eq 'one-disk1.vmdk: [1-9][0-9]* reads, [1-9][0-9]* bytes' "$tmp/log" ||
+  fail "no statistics"

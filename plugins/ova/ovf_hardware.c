@@ -8,7 +8,6 @@
  * Description) are in the exporter's language and are never looked at,
  * but for a NIC's name.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,8 +114,11 @@ ovf_canonical_model (const char *model)
 
   if (copy == NULL)
     return NULL;
-  for (i = 0; copy[i]; i++)
-    copy[i] = (char) tolower ((unsigned char) copy[i]);
+  /* Not tolower, which knows Turkish. */
+  for (i = 0; copy[i]; i++) {
+    if (copy[i] >= 'A' && copy[i] <= 'Z')
+      copy[i] += 'a' - 'A';
+  }
   for (i = 0; i < ARRAY_SIZE (names); i++) {
     if (strcmp (copy, names[i].from) == 0) {
       free (copy);
@@ -142,7 +144,7 @@ ovf_bus_of_model (const char *model, enum vm_bus other)
   size_t i;
 
   for (i = 0; model && i < ARRAY_SIZE (parts); i++) {
-    if (strcasestr (model, parts[i].part))
+    if (strstr (model, parts[i].part))
       return parts[i].bus;
   }
   return other;
@@ -323,17 +325,17 @@ read_controller (const struct ovf_reader *r, const struct item *item,
                         "controller is already that of line %lu",
                         printable (item->instance), xml_line (other->node));
   }
+  if (model && (c.model = ovf_canonical_model (model)) == NULL)
+    goto oom;
   if (item->type == TYPE_IDE)
     c.bus = VM_BUS_IDE;
   else if (item->type == TYPE_SCSI)
     c.bus = VM_BUS_SCSI;
   else
-    c.bus = ovf_bus_of_model (model, VM_BUS_SATA);
+    c.bus = ovf_bus_of_model (c.model, VM_BUS_SATA);
   if (item->instance == NULL || !parse_u64 (item->instance, &c.instance))
     c.instance = UINT64_MAX;
   c.address = cim_number (item->node, "Address");
-  if (model && (c.model = ovf_canonical_model (model)) == NULL)
-    goto oom;
   if (controller_vector_append (&h->controllers, c) == -1)
     goto oom;
   return 0;

@@ -61,8 +61,16 @@ extern int ovf_read_quantity (const struct ovf_reader *r, xmlNodePtr node,
 /* ovf_hardware.c: VirtualHardwareSection HW into SYSTEM. */
 extern int ovf_read_hardware (struct ovf_reader *r, xmlNodePtr hw,
                               struct ovf_system *system);
-extern enum vm_bus ovf_bus_of_model (const char *model, enum vm_bus other);
+
+/* A device model as we name it: the first word, lower case, VMware's names
+ * made plain.  The caller frees.  NULL when memory is short.
+ */
 extern char *ovf_canonical_model (const char *model);
+
+/* The bus of a canonical model (which may be NULL); OTHER if it does not
+ * tell.
+ */
+extern enum vm_bus ovf_bus_of_model (const char *model, enum vm_bus other);
 
 /* ovf_vendor.c: extensions of VMware and VirtualBox.  The hardware has
  * been read.

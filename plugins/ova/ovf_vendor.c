@@ -259,9 +259,10 @@ read_vbox_controllers (const struct ovf_reader *r, xmlNodePtr machine,
         if (drive->bus != VM_BUS_UNKNOWN || own == NULL ||
             strcasestr (uuid, own) == NULL)
           continue;
-        drive->bus = ovf_bus_of_model (type, VM_BUS_UNKNOWN);
         free (drive->controller_model);
         drive->controller_model = ovf_canonical_model (type);
+        drive->bus = ovf_bus_of_model (drive->controller_model,
+                                       VM_BUS_UNKNOWN);
         if (port && parse_u64 (port, &unit) && unit <= UINT16_MAX)
           drive->unit = unit;
       }

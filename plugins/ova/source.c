@@ -26,6 +26,7 @@
 #include "plugins/ova/inventory.h"
 #include "plugins/ova/ova.h"
 #include "plugins/ova/source.h"
+#include "plugins/ova/store.h"
 
 /* The result of verifying one package, whose VMs share it. */
 struct verification {
@@ -36,6 +37,8 @@ struct verification {
 
 struct session {
   const struct source_endpoint *endpoint;
+  char *path;                   /* the URL; absolute if it is a local path,
+                                   for servers with another folder */
   struct ova *ova;
   struct verification *verifications;   /* one per package */
 };
@@ -83,6 +86,7 @@ ova_source_close (void *session)
     pthread_mutex_destroy (&s->verifications[i].lock);
   free (s->verifications);
   ova_close (s->ova);
+  free (s->path);
   free (s);
 }
 
@@ -110,7 +114,14 @@ ova_source_open (const struct source_endpoint *endpoint)
   }
   xml_global_init ();
   s->endpoint = endpoint;
-  s->ova = ova_open (endpoint->url, &options);
+  if (!store_path_is_nfs (endpoint->url))
+    s->path = realpath (endpoint->url, NULL);
+  if (s->path == NULL)          /* on NFS, or ova_open says what is wrong */
+    s->path = strdup (endpoint->url);
+  if (s->path == NULL)
+    log_oom ();
+  else
+    s->ova = ova_open (s->path, &options);
   if (s->ova == NULL) {
     err = errno;
     ova_source_close (s);
@@ -283,7 +294,7 @@ add_nbdkit (const struct session *s, const struct ova_vm *vm,
 
   if (string_vector_append_dup (&server.argv, "ova") == -1 ||
       string_vector_append_format (&server.argv, "path=%s",
-                                   s->endpoint->url) == -1 ||
+                                   s->path) == -1 ||
       string_vector_append_format (&server.argv, "vm=%s", vm->path) == -1)
     goto err;
   for (i = 0; i < ARRAY_SIZE (settings); i++) {
