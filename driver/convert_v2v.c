@@ -392,8 +392,15 @@ try_v2v (const char *xml_file, bool kvm,
   size_t len;
   char *text;
 
+  /* A new file: after a crash of ours an earlier virt-v2v can still be
+   * writing into the old one until it notices.
+   */
+  if (unlink (options->log_file) == -1 && errno != ENOENT) {
+    log_error ("%s: %m", printable (options->log_file));
+    return -1;
+  }
   log_fd = open (options->log_file,
-                 O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+                 O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
   if (log_fd == -1) {
     log_error ("%s: %m", printable (options->log_file));
     return -1;

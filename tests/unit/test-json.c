@@ -308,7 +308,7 @@ test_yaml_round_trip (void **state)
     "a:b", "a#b", "a #b", "#", "&a", "*a", "!a", "|", ">", "%", "@", "`",
     "'", "\"", "{", "[", ",", "trailing ", " leading", "a\nb\n", "\t",
     "00:50:56:aa:bb:01", "quay.io/a/b:v1.2", "/dev/sda", "16Gi",
-    "Gr\xc3\xbc\xc3\x9f" "e", "\xf0\x9f\x98\x80", "\x1b[31m", "\x7f",
+    "Gr\303\274\303\237e", "\xf0\x9f\x98\x80", "\x1b[31m", "\x7f",
     "back\\slash", "...", "---", "DOC: ---", "a: |\n  b",
   };
   CLEANUP_JSON json_t *j = json_object ();
