@@ -7,8 +7,9 @@
 #
 # usage: make-phony-windows.sh [--virtio FOLDER] FILE
 #
-#   --virtio FOLDER   make stand-ins for the drivers of virtio-win there,
-#                     for VIRTIO_WIN=FOLDER
+#   --virtio FOLDER   make stand-ins there for what virt-v2v installs: the
+#                     drivers of virtio-win, for VIRTIO_WIN=FOLDER, and the
+#                     programs for VIRT_TOOLS_DATA_DIR=FOLDER/virt-tools
 #
 # Needs ntfs-3g and FUSE.
 
@@ -82,5 +83,9 @@ vioserial vioser
 viorng viorng
 END
   mkdir -p "$virtio/guest-agent"
-  echo 'stand-in' >"$virtio/guest-agent/qemu-ga-x86_64.msi"
+  mkdir -p "$virtio/virt-tools"
+  for file in guest-agent/qemu-ga-x86_64.msi virt-tools/rhsrvany.exe \
+              virt-tools/pnp_wait.exe; do
+    echo "stand-in for $file" >"$virtio/$file"
+  done
 fi
