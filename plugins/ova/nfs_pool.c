@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/include/cleanup.h"
@@ -101,6 +100,7 @@ is_final (int r)
   case E2BIG:
   case ENOMEM:
   case ENAMETOOLONG:
+  case ESHUTDOWN:
   case ECANCELED:               /* reported already */
     return true;
   default:
@@ -108,15 +108,14 @@ is_final (int r)
   }
 }
 
-static void
-pause_before (unsigned attempt)
+static int
+pause_before (const struct nfs_pool *p, unsigned attempt)
 {
   const unsigned quarters =
     attempt < 2 ? 0 : MIN (1U << (attempt - 2), 4U * MAX_PAUSE);
-  struct timespec t = { quarters / 4, quarters % 4 * 250000000L };
 
-  while (nanosleep (&t, &t) == -1 && errno == EINTR)
-    ;
+  return nfs_target_sleep (&p->target, quarters / 4,
+                           quarters % 4 * 250000000U);
 }
 
 int
@@ -144,7 +143,10 @@ nfs_pool_run (struct nfs_pool *p, const void *owner, const char *name,
     if (attempt == 2)
       log_warning ("%s: %s: trying again", printable (name),
                    printable (n->error));
-    pause_before (attempt);
+    if (pause_before (p, attempt) < 0) {
+      r = -ESHUTDOWN;
+      break;
+    }
   }
 
   if (r < 0 && r != -ECANCELED && -r != quiet)
@@ -239,11 +241,13 @@ connect_first (struct nfs_pool *p, const struct nfs_place *place,
     r = find_export (p, n, place->path, versions[i]);
     if (r == 0)
       return 0;
-    strbuf_printf (&errors, "%sNFSv%u: %s", i ? "; " : "", versions[i],
-                   n->error);
+    if (i == 0 || strstr (errors.ptr ? errors.ptr : "", n->error) == NULL)
+      strbuf_printf (&errors, "%s%s (NFSv%u)", i ? "; " : "", n->error,
+                     versions[i]);
     nfs_session_drop (n);
   }
-  log_error ("%s: cannot mount: %s", printable (name),
+  log_error ("%s: cannot mount: %s: is the server reachable, and does it "
+             "export this path to this machine?", printable (name),
              printable (errors.ptr ? errors.ptr : "out of memory"));
   errno = r == -ENOENT ? ENOENT : r == -EACCES || r == -EPERM ? EPERM : EIO;
   return -1;
@@ -264,6 +268,7 @@ init_pool (struct nfs_pool *p, const struct nfs_place *place,
     : DEFAULT_TIMEOUT;
   p->sessions = calloc (nr, sizeof *p->sessions);
   p->busy = calloc (nr, sizeof *p->busy);
+  p->target.sleep = opts ? opts->sleep : NULL;
   p->target.server = strdup (place->server);
   if (opts && opts->nfs_port)
     r = asprintf (&p->target.args, "%s%snfsport=%u", place->args,

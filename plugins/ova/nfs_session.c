@@ -97,6 +97,19 @@ nfs_session_drop (struct nfs_session *s)
   s->ctx = NULL;
 }
 
+int
+nfs_target_sleep (const struct nfs_target *target, unsigned sec,
+                  unsigned nsec)
+{
+  struct timespec t = { sec, nsec };
+
+  if (target->sleep)
+    return target->sleep (sec, nsec) == -1 ? -ESHUTDOWN : 0;
+  while (nanosleep (&t, &t) == -1 && errno == EINTR)
+    ;
+  return 0;
+}
+
 /* Wait for C, which QUEUED says was queued (0) or not. */
 static int
 wait_for (struct nfs_session *s, struct call *c, int queued, unsigned seconds)
@@ -118,6 +131,11 @@ wait_for (struct nfs_session *s, struct call *c, int queued, unsigned seconds)
                 "the server did not answer within %u s", seconds);
       nfs_session_drop (s);
       return -ETIMEDOUT;
+    }
+    if (nfs_target_sleep (s->target, 0, 0) < 0) {
+      set_error (s, "given up, the program ends");
+      nfs_session_drop (s);
+      return -ESHUTDOWN;
     }
     /* Without a socket yet, libnfs has something to do soon. */
     r = poll (&p, 1, MIN (end - now, UINT64_C (100)));
@@ -190,10 +208,10 @@ nfs_session_mount (struct nfs_session *s, const struct nfs_target *target,
   nfs_set_autoreconnect (s->ctx, 0);    /* it loses the state */
   nfs_set_dircache (s->ctx, 0);
   s->pid = getpid ();
-  s->timeout = target->timeout;
+  s->target = target;
 
   r = nfs_mount_async (s->ctx, target->server, export, call_done, &c);
-  r = wait_for (s, &c, r, s->timeout);
+  r = wait_for (s, &c, r, s->target->timeout);
   if (r < 0) {
     nfs_session_drop (s);
     return r;
@@ -224,7 +242,7 @@ nfs_session_stat (struct nfs_session *s, const char *path, bool *is_link,
 
   r = is_link ? nfs_lstat64_async (s->ctx, path, call_done, &c)
     : nfs_stat64_async (s->ctx, path, call_done, &c);
-  r = wait_for (s, &c, r, s->timeout);
+  r = wait_for (s, &c, r, s->target->timeout);
   if (r < 0)
     return r;
   stat_of (&n, st);
@@ -258,7 +276,7 @@ nfs_session_list (struct nfs_session *s, const char *path,
   int r;
 
   r = wait_for (s, &c, nfs_opendir_async (s->ctx, path, call_done, &c),
-                s->timeout);
+                s->target->timeout);
   if (r < 0)
     return r;
   while (r == 0 && (d = nfs_readdir (s->ctx, c.result)) != NULL) {
@@ -281,7 +299,7 @@ nfs_session_list (struct nfs_session *s, const char *path,
 
 int
 nfs_session_open (struct nfs_session *s, const void *owner, const char *path,
-                  struct nfsfh **fh, bool *new)
+                  struct nfsfh **fh)
 {
   struct call c = { 0 };
   struct nfs_handle h = { .owner = owner };
@@ -291,12 +309,11 @@ nfs_session_open (struct nfs_session *s, const void *owner, const char *path,
   for (i = 0; i < s->handles.len; ++i) {
     if (s->handles.ptr[i].owner == owner) {
       *fh = s->handles.ptr[i].fh;
-      *new = false;
       return 0;
     }
   }
   r = nfs_open_async (s->ctx, path, O_RDONLY, call_done, &c);
-  r = wait_for (s, &c, r, s->timeout);
+  r = wait_for (s, &c, r, s->target->timeout);
   if (r < 0)
     return r;
   h.fh = c.result;
@@ -306,7 +323,6 @@ nfs_session_open (struct nfs_session *s, const void *owner, const char *path,
     return -ENOMEM;
   }
   *fh = h.fh;
-  *new = true;
   return 0;
 }
 
@@ -329,35 +345,35 @@ nfs_session_close (struct nfs_session *s, const void *owner)
 }
 
 int
-nfs_session_fstat (struct nfs_session *s, struct nfsfh *fh,
-                   struct store_stat *st)
+nfs_session_pread (struct nfs_session *s, struct nfsfh *fh, void *buf,
+                   size_t count, uint64_t offset, struct store_stat *st)
 {
   struct nfs_stat_64 n;
-  struct call c = { .st = &n };
-  int r;
-
-  r = wait_for (s, &c, nfs_fstat64_async (s->ctx, fh, call_done, &c),
-                s->timeout);
-  if (r < 0)
-    return r;
-  stat_of (&n, st);
-  return 0;
-}
-
-int
-nfs_session_pread (struct nfs_session *s, struct nfsfh *fh, void *buf,
-                   size_t count, uint64_t offset)
-{
-  struct call c = { .buf = buf };
-  int r;
+  struct call read = { .buf = buf }, stat = { .st = &n };
+  int queued, r;
 
   count = MIN (count, s->max_read);
 #ifdef LIBNFS_API_V2
-  r = nfs_pread_async (s->ctx, fh, buf, count, offset, call_done, &c);
+  queued = nfs_pread_async (s->ctx, fh, buf, count, offset, call_done, &read);
 #else
-  r = nfs_pread_async (s->ctx, fh, offset, count, call_done, &c);
+  queued = nfs_pread_async (s->ctx, fh, offset, count, call_done, &read);
 #endif
-  return wait_for (s, &c, r, s->timeout);
+  /* Both are on their way at once, the read first. */
+  if (queued == 0 && nfs_fstat64_async (s->ctx, fh, call_done, &stat) != 0) {
+    set_error (s, nfs_get_error (s->ctx));
+    nfs_session_drop (s);
+    return -EIO;
+  }
+  r = wait_for (s, &read, queued, s->target->timeout);
+  if (s->ctx != NULL) {
+    const int q = wait_for (s, &stat, 0, s->target->timeout);
+
+    if (r >= 0 && q < 0)
+      r = q;
+  }
+  if (r >= 0)
+    stat_of (&n, st);
+  return r;
 }
 
 #endif /* HAVE_LIBNFS */

@@ -26,6 +26,7 @@ struct nfs_target {
   char *export;                 /* what is mounted, once known */
   unsigned version;             /* 3 or 4, once known */
   unsigned timeout;             /* seconds for one call */
+  int (*sleep) (unsigned sec, unsigned nsec);   /* of package_options */
 };
 
 /* An open file of a session. */
@@ -38,7 +39,7 @@ DEFINE_VECTOR_TYPE (nfs_handle_vector, struct nfs_handle);
 struct nfs_session {
   struct nfs_context *ctx;      /* NULL: not connected */
   pid_t pid;                    /* that connected */
-  unsigned timeout;             /* seconds */
+  const struct nfs_target *target;      /* that it is connected to */
   uint64_t max_read;            /* bytes */
   nfs_handle_vector handles;
   char error[256];              /* text of the last failure */
@@ -46,17 +47,23 @@ struct nfs_session {
 
 /* All of these return 0 (or as said) or a negative errno, with a text in
  * ERROR and no report.  When the connection has failed or timed out (-EIO,
- * -ETIMEDOUT) it is closed already.  Paths begin with '/', the root
+ * -ETIMEDOUT), or the program ends (-ESHUTDOWN), it is closed already.  Paths begin with '/', the root
  * of the export.
  */
 
-/* Connect and mount EXPORT with VERSION (not those in TARGET). */
+/* Connect and mount EXPORT with VERSION (not those in TARGET, which stays
+ * in use until the session is dropped).
+ */
 extern int nfs_session_mount (struct nfs_session *s,
                               const struct nfs_target *target,
                               unsigned version, const char *export);
 
 /* Close the connection, without waiting for the server. */
 extern void nfs_session_drop (struct nfs_session *s);
+
+/* Wait.  0, or -ESHUTDOWN. */
+extern int nfs_target_sleep (const struct nfs_target *target, unsigned sec,
+                             unsigned nsec);
 
 /* *IS_LINK may be NULL; then links are followed. */
 extern int nfs_session_stat (struct nfs_session *s, const char *path,
@@ -66,19 +73,18 @@ extern int nfs_session_stat (struct nfs_session *s, const char *path,
 extern int nfs_session_list (struct nfs_session *s, const char *path,
                              store_entry_vector *entries);
 
-/* The open file PATH for OWNER; *NEW is set if it was opened now. */
+/* The file PATH, which stays open for OWNER. */
 extern int nfs_session_open (struct nfs_session *s, const void *owner,
-                             const char *path, struct nfsfh **fh, bool *new);
+                             const char *path, struct nfsfh **fh);
 /* Close what OWNER has open, if anything. */
 extern void nfs_session_close (struct nfs_session *s, const void *owner);
 
-extern int nfs_session_fstat (struct nfs_session *s, struct nfsfh *fh,
-                              struct store_stat *st);
-
 /* Returns the bytes read, fewer than COUNT (at most s->max_read) perhaps,
- * 0 at the end of the file.
+ * 0 at the end of the file; and in *ST what the file was then, which costs
+ * no extra round trip.
  */
 extern int nfs_session_pread (struct nfs_session *s, struct nfsfh *fh,
-                              void *buf, size_t count, uint64_t offset);
+                              void *buf, size_t count, uint64_t offset,
+                              struct store_stat *st);
 
 #endif /* NBDLIFT_NFS_SESSION_H */

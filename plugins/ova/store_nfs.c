@@ -3,8 +3,8 @@
  * Packages on an NFS server, without a mount and without root.
  *
  * Connections, and trying again, are the pool's (nfs_pool.h).  Here is
- * what to do on a connection: after each reconnection a file is opened
- * anew and must still be what it was.
+ * what to do on a connection.  Each read also asks what the file is, and
+ * fails if that is not what it was at first, whatever came in between.
  *
  * A server may be hostile or a folder writable by others, so symbolic
  * links below the path that the user gave are refused.
@@ -13,11 +13,9 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
@@ -25,8 +23,6 @@
 #include "common/util/strbuf.h"
 #include "plugins/ova/nfs_pool.h"
 #include "plugins/ova/nfs_url.h"
-
-#define CHECK_INTERVAL 1        /* seconds between looks for a change */
 
 struct nfs_store {
   struct package_store store;
@@ -41,18 +37,7 @@ struct nfs_blob {
   struct nfs_store *store;
   char *path;                   /* inside of the export */
   struct store_stat seen;
-  _Atomic int64_t checked;      /* when it was last seen unchanged, in
-                                   seconds of CLOCK_MONOTONIC */
 };
-
-static int64_t
-now_seconds (void)
-{
-  struct timespec t;
-
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return t.tv_sec;
-}
 
 /* The operations. */
 
@@ -182,20 +167,6 @@ report_change (const char *name, uint64_t before, uint64_t now)
   return -ECANCELED;
 }
 
-static int
-check_unchanged (struct nfs_blob *b, struct nfs_session *n, struct nfsfh *fh)
-{
-  struct store_stat now;
-  int r = nfs_session_fstat (n, fh, &now);
-
-  if (r < 0)
-    return r;
-  if (!is_same (&now, &b->seen))
-    return report_change (b->blob.name, b->seen.size, now.size);
-  b->checked = now_seconds ();
-  return 0;
-}
-
 struct read_arg {
   struct nfs_blob *blob;
   uint8_t *buf;
@@ -208,34 +179,25 @@ do_read (struct nfs_session *n, void *opaque)
 {
   struct read_arg *arg = opaque;
   struct nfs_blob *b = arg->blob;
+  struct store_stat now;
   struct nfsfh *fh;
-  bool new;
   int r;
 
-  r = nfs_session_open (n, b, b->path, &fh, &new);
+  r = nfs_session_open (n, b, b->path, &fh);
   if (r < 0)
-    return r;
-  if (new && (r = check_unchanged (b, n, fh)) < 0)
     return r;
 
   /* What was read before a failure stays read. */
   while (arg->count > 0) {
-    r = nfs_session_pread (n, fh, arg->buf, arg->count, arg->offset);
+    r = nfs_session_pread (n, fh, arg->buf, arg->count, arg->offset, &now);
     if (r < 0)
       return r;
-    if (r == 0)
-      break;
+    if (r == 0 || !is_same (&now, &b->seen))
+      return report_change (b->blob.name, b->seen.size, now.size);
     arg->buf += r;
     arg->offset += r;
     arg->count -= r;
   }
-  if (arg->count > 0) {
-    r = check_unchanged (b, n, fh);
-    return r < 0 ? r : report_change (b->blob.name, b->seen.size,
-                                      arg->offset);
-  }
-  if (now_seconds () - b->checked >= CHECK_INTERVAL)
-    return check_unchanged (b, n, fh);
   return 0;
 }
 
@@ -305,7 +267,6 @@ nfs_open (struct package_store *store, const char *folder, const char *path,
   b->path = full;
   full = NULL;
   b->seen = st;
-  b->checked = now_seconds ();
   if (stat_r)
     *stat_r = st;
   return &b->blob;
