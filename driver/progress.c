@@ -31,7 +31,7 @@
 struct progress_item {
   struct progress_item *next;
   struct progress_line *line;
-  const char *disk;
+  char *disk;                   /* or NULL */
   enum progress_unit unit;
   uint64_t total;
   atomic_uint_least64_t done;
@@ -421,6 +421,7 @@ line_free (struct progress_line *line)
 
   while ((item = line->items) != NULL) {
     line->items = item->next;
+    free (item->disk);
     free (item);
   }
   free (line);
@@ -480,7 +481,7 @@ progress_item_new (struct progress_line *line, const char *disk,
     return NULL;
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&line->p->lock);
   item->line = line;
-  item->disk = disk;
+  item->disk = disk ? strdup (disk) : NULL;
   item->unit = unit;
   item->total = total;
   for (end = &line->items; *end; end = &(*end)->next)

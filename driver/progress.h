@@ -58,15 +58,15 @@ extern void progress_tick (struct progress *p, uint64_t now);
 /* End the thread and erase the lines. */
 extern void progress_free (struct progress *p);
 
-/* A step of a VM begins.  The strings must live until progress_finish.
+/* A step of a VM begins.  VM and STEP must live until progress_finish.
  * NULL (short of memory, not reported) is allowed in all the functions
  * below: progress is then not shown.
  */
 extern struct progress_line *progress_begin (struct progress *p,
                                              const char *vm,
                                              const char *step);
-/* Add to a step something of TOTAL bytes or percents.  DISK may be
- * NULL.
+/* Add to a step something of TOTAL bytes or percents.  DISK, which is
+ * copied, may be NULL.
  */
 extern struct progress_item *progress_item_new (struct progress_line *line,
                                                 const char *disk,

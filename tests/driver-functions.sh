@@ -105,13 +105,32 @@ same_disk () {
     fail "$2 is not zero after the disk's end"
 }
 
-# no_servers: no nbdkit of ours is left (ours have $tmp in the command
-# line, or in their environment's TMPDIR).
-no_servers () {
+# our_servers: pids of the nbdkits of this test: they have $tmp in their
+# command line, or as TMPDIR in their environment.
+our_servers () {
   local pid
   for pid in $(pgrep nbdkit); do
     if grep -qs -- "${tmp:?}" "/proc/$pid/cmdline" "/proc/$pid/environ"; then
-      fail "nbdkit $pid is still running"
+      echo "$pid"
     fi
   done
+}
+
+no_servers () {
+  local pids
+  pids=$(our_servers)
+  [ -z "$pids" ] || fail "these nbdkits are still running: $pids"
+}
+
+# wait_no_servers: those whose driver was killed end by themselves soon.
+wait_no_servers () {
+  local i
+  for ((i = 0; i < 100; i++)); do
+    [ -n "$(our_servers)" ] || return 0
+    sleep 0.1
+  done
+  # With ASan's runtime preloaded, nbdkit 1.32 can hang at its exit.
+  [ "${SAN:-}" = address ] || no_servers
+  # shellcheck disable=SC2046
+  kill -KILL $(our_servers)
 }

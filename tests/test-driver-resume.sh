@@ -75,10 +75,7 @@ start_slow
 kill -KILL "$pid"
 wait "$pid" || true
 no_final
-for ((i = 0; i < 100; i++)); do       # the servers end with their parent
-  (no_servers) 2>/dev/null && break
-  sleep 0.1
-done
+wait_no_servers
 finish_run
 
 echo "== SIGINT"
