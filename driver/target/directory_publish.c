@@ -63,11 +63,10 @@ directory_publish (void *target, const char *namespace_, const char *vm,
     return -1;
 
   fprintf (f.fp, MARK "  Use: kubectl apply -f %s.yaml\n", vm);
-  json_array_foreach (objects, i, object) {
-    fprintf (f.fp, "---\n");
+  /* One document each: json_write_yaml begins with "---". */
+  json_array_foreach (objects, i, object)
     if (json_write_yaml (object, f.fp) == -1)
       return -1;
-  }
   if (atomic_file_commit (&f) == -1)
     return -1;
   *where = path;
