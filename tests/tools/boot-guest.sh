@@ -108,7 +108,7 @@ done_yet () {
   fi
 }
 
-rm -f "$log"
+: >"$log"
 qemu-system-x86_64 "${args[@]}" </dev/null &
 qemu=$!
 start=$SECONDS

@@ -1,0 +1,28 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A plugin shows only its entry point and its debug flags, so that nothing
+# of it clashes with a library or with another plugin; and it asks nbdkit
+# for nothing that 1.32, the oldest it is for, does not have.
+
+source ./tests/functions.sh
+
+requires nm --version
+known=tests/data/nbdkit/plugin-symbols-1.32
+
+for plugin in "$BUILD"/plugins/*.so; do
+  shown=$(nm -D --defined-only "$plugin" | awk '{ print $3 }' |
+    grep -Ev '^(plugin_init|[a-z]+_debug_[a-z_]+)$' |
+    # what the instrumented builds add
+    grep -Ev '^(__asan_|__odr_asan|__ubsan_|__gcov_|_fini|_init|__sanitizer)' ||
+    true)
+  [ -z "$shown" ] || fail "$plugin shows: $shown"
+  nm -D --defined-only "$plugin" | grep -q ' plugin_init$' ||
+    fail "$plugin has no plugin_init"
+
+  unknown=$(nm -D --undefined-only "$plugin" |
+    awk '$2 ~ /^nbdkit_/ { print $2 }' | grep -vxFf "$known" || true)
+  [ -z "$unknown" ] || fail "$plugin needs what nbdkit 1.32 lacks: $unknown"
+  nm -D --undefined-only "$plugin" | grep -q ' nbdkit_error$' ||
+    fail "$plugin does not use nbdkit: is this test right?"
+done
