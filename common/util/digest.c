@@ -189,7 +189,7 @@ bytes_of_hex (const char *hex, size_t len, uint8_t *bytes, size_t n)
     if (nibble (hex[i]) == -1)
       return false;
   for (i = 0; i < n; ++i)
-    bytes[i] = nibble (hex[2 * i]) << 4 | nibble (hex[2 * i + 1]);
+    bytes[i] = nibble (hex[2 * i]) * 16 + nibble (hex[2 * i + 1]);
   return true;
 }
 
