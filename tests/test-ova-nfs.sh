@@ -10,6 +10,7 @@ requires_root
 requires ganesha.nfsd
 requires nbdcopy
 requires nbdinfo
+requires qemu-io
 requires ss
 nbdkit_ova --dump-plugin | grep -q '^ova_features=.*nfs' ||
   skip "built without libnfs"
@@ -149,8 +150,8 @@ kill "$(cat "$pid")"
 same_bytes "$tmp/a.raw" "$tmp/out"
 
 # --- errors
-expect_error "none.ova: .*NOENT" nbdkit_ova -U - "$url/none.ova" --run true
-expect_error "NOENT|no .ova" nbdkit_ova -U - \
+expect_error "none.ova: .*no such file or folder" nbdkit_ova -U - "$url/none.ova" --run true
+expect_error "no such file or folder" nbdkit_ova -U - \
   "nfs://127.0.0.1:$port/elsewhere/a.ova" --run true
 expect_error "cannot mount: .*is the server reachable" nbdkit_ova -U - \
   "nfs://127.0.0.1:1/srv/ova/a.ova" --run true
@@ -201,12 +202,19 @@ grep -q "did not answer within 2 s" "$tmp/slow.pid.log" ||
   fail "no call timed out, so nothing was tested"
 stop_nbdkit "$tmp/slow.pid"
 
+# nbdcopy ends without a word after an error, which crashes nbdkit 1.32 now
+# and then; qemu-io does not.
+# read_some: one read from the server of the last start_nbdkit.
+read_some () {
+  qemu-io -r -f raw -c "read 512k 64k" \
+    "nbd+unix:///?socket=$tmp/slow.sock" 2>&1
+}
+
 # --- the file changes: an error, never bytes of both
-slow_copy "$url/a.ova"
+start_nbdkit -P "$tmp/slow.pid" -U "$tmp/slow.sock" "$OVA_PLUGIN" "$url/a.ova"
+read_some
 printf 'x' | dd of="$share/a.ova" bs=1 seek=100000 conv=notrunc status=none
-if wait "$copy"; then
-  fail "the copy of a file that changed had success"
-fi
+expect_error "read failed|error" read_some
 grep -q "a.ova: changed since it was first looked at" "$tmp/slow.pid.log" ||
   fail "the change is not named"
 stop_nbdkit "$tmp/slow.pid"

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/include/cleanup.h"
@@ -100,7 +101,6 @@ is_final (int r)
   case E2BIG:
   case ENOMEM:
   case ENAMETOOLONG:
-  case ESHUTDOWN:
   case ECANCELED:               /* reported already */
     return true;
   default:
@@ -108,14 +108,36 @@ is_final (int r)
   }
 }
 
-static int
-pause_before (const struct nfs_pool *p, unsigned attempt)
+/* Not with nbdkit_nanosleep: that of nbdkit 1.32 fails an assertion when
+ * it is called while a connection is opened or closed.
+ */
+static void
+pause_before (unsigned attempt)
 {
   const unsigned quarters =
     attempt < 2 ? 0 : MIN (1U << (attempt - 2), 4U * MAX_PAUSE);
+  struct timespec t = { quarters / 4, quarters % 4 * 250000000L };
 
-  return nfs_target_sleep (&p->target, quarters / 4,
-                           quarters % 4 * 250000000U);
+  while (nanosleep (&t, &t) == -1 && errno == EINTR)
+    ;
+}
+
+/* What to say after the text of libnfs. */
+static const char *
+advice (int r)
+{
+  switch (-r) {
+  case ENOENT:
+  case ENOTDIR:
+    return ": there is no such file or folder on the server";
+  case EACCES:
+  case EPERM:
+    return ": the server does not let this user read it; uid= and gid= in "
+      "an nfs:// URL name another one";
+  default:
+    return is_final (r) ? ""
+      : ": given up, is the NFS server running and reachable?";
+  }
 }
 
 int
@@ -143,16 +165,12 @@ nfs_pool_run (struct nfs_pool *p, const void *owner, const char *name,
     if (attempt == 2)
       log_warning ("%s: %s: trying again", printable (name),
                    printable (n->error));
-    if (pause_before (p, attempt) < 0) {
-      r = -ESHUTDOWN;
-      break;
-    }
+    pause_before (attempt);
   }
 
   if (r < 0 && r != -ECANCELED && -r != quiet)
     log_error ("%s: %s%s", printable (name), printable (n->error),
-               is_final (r) ? "" : ": given up, is the NFS server running "
-               "and reachable?");
+               advice (r));
   give_session (p, n);
   if (r == 0)
     return 0;
@@ -268,7 +286,6 @@ init_pool (struct nfs_pool *p, const struct nfs_place *place,
     : DEFAULT_TIMEOUT;
   p->sessions = calloc (nr, sizeof *p->sessions);
   p->busy = calloc (nr, sizeof *p->busy);
-  p->target.sleep = opts ? opts->sleep : NULL;
   p->target.server = strdup (place->server);
   if (opts && opts->nfs_port)
     r = asprintf (&p->target.args, "%s%snfsport=%u", place->args,

@@ -97,22 +97,10 @@ nfs_session_drop (struct nfs_session *s)
   s->ctx = NULL;
 }
 
-int
-nfs_target_sleep (const struct nfs_target *target, unsigned sec,
-                  unsigned nsec)
-{
-  struct timespec t = { sec, nsec };
-
-  if (target->sleep)
-    return target->sleep (sec, nsec) == -1 ? -ESHUTDOWN : 0;
-  while (nanosleep (&t, &t) == -1 && errno == EINTR)
-    ;
-  return 0;
-}
-
-/* Wait for C, which QUEUED says was queued (0) or not. */
+/* Wait up to SECONDS for C, which QUEUED says was queued (0) or not. */
 static int
-wait_for (struct nfs_session *s, struct call *c, int queued, unsigned seconds)
+wait_until (struct nfs_session *s, struct call *c, int queued,
+            unsigned seconds)
 {
   const uint64_t end = now_ms () + (uint64_t) seconds * 1000;
 
@@ -132,11 +120,6 @@ wait_for (struct nfs_session *s, struct call *c, int queued, unsigned seconds)
       nfs_session_drop (s);
       return -ETIMEDOUT;
     }
-    if (nfs_target_sleep (s->target, 0, 0) < 0) {
-      set_error (s, "given up, the program ends");
-      nfs_session_drop (s);
-      return -ESHUTDOWN;
-    }
     /* Without a socket yet, libnfs has something to do soon. */
     r = poll (&p, 1, MIN (end - now, UINT64_C (100)));
     if (r == -1 && errno == EINTR)
@@ -152,6 +135,12 @@ wait_for (struct nfs_session *s, struct call *c, int queued, unsigned seconds)
   if (c->status < 0)
     set_error (s, nfs_get_error (s->ctx));
   return c->status;
+}
+
+static int
+wait_for (struct nfs_session *s, struct call *c, int queued)
+{
+  return wait_until (s, c, queued, s->target->timeout);
 }
 
 /* A name that no other client has. */
@@ -200,7 +189,8 @@ nfs_session_mount (struct nfs_session *s, const struct nfs_target *target,
   nfs_session_drop (s);
   s->ctx = nfs_init_context ();
   if (s->ctx == NULL || set_arguments (s->ctx, target->args) == -1 ||
-      set_identity (s->ctx) == -1 || nfs_set_version (s->ctx, version) != 0) {
+      (version == 4 && set_identity (s->ctx) == -1) ||
+      nfs_set_version (s->ctx, version) != 0) {
     set_error (s, "libnfs cannot be set up");
     nfs_session_drop (s);
     return -ENOMEM;
@@ -211,7 +201,7 @@ nfs_session_mount (struct nfs_session *s, const struct nfs_target *target,
   s->target = target;
 
   r = nfs_mount_async (s->ctx, target->server, export, call_done, &c);
-  r = wait_for (s, &c, r, s->target->timeout);
+  r = wait_for (s, &c, r);
   if (r < 0) {
     nfs_session_drop (s);
     return r;
@@ -242,7 +232,7 @@ nfs_session_stat (struct nfs_session *s, const char *path, bool *is_link,
 
   r = is_link ? nfs_lstat64_async (s->ctx, path, call_done, &c)
     : nfs_stat64_async (s->ctx, path, call_done, &c);
-  r = wait_for (s, &c, r, s->target->timeout);
+  r = wait_for (s, &c, r);
   if (r < 0)
     return r;
   stat_of (&n, st);
@@ -275,8 +265,7 @@ nfs_session_list (struct nfs_session *s, const char *path,
   struct nfsdirent *d;
   int r;
 
-  r = wait_for (s, &c, nfs_opendir_async (s->ctx, path, call_done, &c),
-                s->target->timeout);
+  r = wait_for (s, &c, nfs_opendir_async (s->ctx, path, call_done, &c));
   if (r < 0)
     return r;
   while (r == 0 && (d = nfs_readdir (s->ctx, c.result)) != NULL) {
@@ -313,7 +302,7 @@ nfs_session_open (struct nfs_session *s, const void *owner, const char *path,
     }
   }
   r = nfs_open_async (s->ctx, path, O_RDONLY, call_done, &c);
-  r = wait_for (s, &c, r, s->target->timeout);
+  r = wait_for (s, &c, r);
   if (r < 0)
     return r;
   h.fh = c.result;
@@ -338,8 +327,8 @@ nfs_session_close (struct nfs_session *s, const void *owner)
     if (s->handles.ptr[i].owner != owner)
       continue;
     nfs_handle_vector_remove (&s->handles, i);
-    wait_for (s, &c, nfs_close_async (s->ctx, fh, call_done, &c),
-              CLOSE_TIMEOUT);
+    wait_until (s, &c, nfs_close_async (s->ctx, fh, call_done, &c),
+                CLOSE_TIMEOUT);
     return;
   }
 }
@@ -364,9 +353,9 @@ nfs_session_pread (struct nfs_session *s, struct nfsfh *fh, void *buf,
     nfs_session_drop (s);
     return -EIO;
   }
-  r = wait_for (s, &read, queued, s->target->timeout);
+  r = wait_for (s, &read, queued);
   if (s->ctx != NULL) {
-    const int q = wait_for (s, &stat, 0, s->target->timeout);
+    const int q = wait_for (s, &stat, 0);
 
     if (r >= 0 && q < 0)
       r = q;

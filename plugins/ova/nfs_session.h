@@ -26,7 +26,6 @@ struct nfs_target {
   char *export;                 /* what is mounted, once known */
   unsigned version;             /* 3 or 4, once known */
   unsigned timeout;             /* seconds for one call */
-  int (*sleep) (unsigned sec, unsigned nsec);   /* of package_options */
 };
 
 /* An open file of a session. */
@@ -47,7 +46,7 @@ struct nfs_session {
 
 /* All of these return 0 (or as said) or a negative errno, with a text in
  * ERROR and no report.  When the connection has failed or timed out (-EIO,
- * -ETIMEDOUT), or the program ends (-ESHUTDOWN), it is closed already.  Paths begin with '/', the root
+ * -ETIMEDOUT) it is closed already.  Paths begin with '/', the root
  * of the export.
  */
 
@@ -61,9 +60,6 @@ extern int nfs_session_mount (struct nfs_session *s,
 /* Close the connection, without waiting for the server. */
 extern void nfs_session_drop (struct nfs_session *s);
 
-/* Wait.  0, or -ESHUTDOWN. */
-extern int nfs_target_sleep (const struct nfs_target *target, unsigned sec,
-                             unsigned nsec);
 
 /* *IS_LINK may be NULL; then links are followed. */
 extern int nfs_session_stat (struct nfs_session *s, const char *path,

@@ -48,10 +48,6 @@ struct package_options {
   unsigned nfs_port;            /* 0: the default */
   unsigned nfs_timeout;         /* seconds for one reply; 0: 30 */
   unsigned nfs_connections;     /* contexts in the pool; 0: 4 */
-  int (*sleep) (unsigned sec, unsigned nsec);
-                                /* for waits for an NFS server, also of no
-                                   time; -1: give up, the program ends.
-                                   nbdkit_nanosleep, or NULL */
 };
 
 struct package_set {
