@@ -32,6 +32,8 @@ struct conversion {
   string_vector overlays;       /* one per disk */
 };
 
+#define MARKER_NAME "converted.json"
+
 static void
 cleanup_conversion (struct conversion *c)
 {
@@ -46,7 +48,7 @@ make_paths (struct conversion *c)
   const char *dir = c->options->work_dir;
   size_t i;
 
-  if (asprintf (&c->marker, "%s/converted.json", dir) == -1) {
+  if (asprintf (&c->marker, "%s/" MARKER_NAME, dir) == -1) {
     c->marker = NULL;
     goto oom;
   }
@@ -285,5 +287,23 @@ convert_guest (const struct vm *vm, const struct convert_disk *disks,
     return -1;
   }
   *result = found;
+  return 0;
+}
+
+/* Overlays without the marker are made anew by the next conversion. */
+int
+convert_forget (const char *work_dir)
+{
+  CLEANUP_FREE char *marker = NULL;
+
+  if (asprintf (&marker, "%s/" MARKER_NAME, work_dir) == -1) {
+    marker = NULL;
+    log_oom ();
+    return -1;
+  }
+  if (unlink (marker) == -1 && errno != ENOENT) {
+    log_error ("%s: cannot be removed: %m", printable (marker));
+    return -1;
+  }
   return 0;
 }

@@ -53,6 +53,13 @@ extern int convert_guest (const struct vm *vm,
                           const struct convert_options *options,
                           struct convert_result *result);
 
+/* Forget a conversion in WORK_DIR (which need not exist): to be called
+ * before a volume is copied anew, because the marker of an earlier
+ * conversion speaks of the bytes that were there before.  0, or -1 with
+ * errno, reported.
+ */
+extern int convert_forget (const char *work_dir);
+
 /* What a log of virt-v2v says about why it failed: cause and remedy in
  * one sentence for people (malloc'ed).  Never NULL but for ENOMEM.
  */

@@ -74,6 +74,12 @@ run_digest_path (const char *vm_folder, size_t disk)
   return format_path ("%s/disk-%zu.digest", vm_folder, disk);
 }
 
+char *
+run_convert_dir (const char *vm_folder)
+{
+  return format_path ("%s/convert", vm_folder);
+}
+
 /* mkdir -p, mode 0700. */
 static int
 make_folders (const char *path)

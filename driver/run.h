@@ -87,6 +87,8 @@ extern char *run_vm_folder (const char *plan_folder, const char *target);
 extern char *run_status_path (const char *plan_folder);
 /* Where the digests of what was read of a disk are. */
 extern char *run_digest_path (const char *vm_folder, size_t disk);
+/* Where the conversion of a VM works. */
+extern char *run_convert_dir (const char *vm_folder);
 
 /* Write the status file now. */
 extern void run_save_status (struct run *run, time_t completed);

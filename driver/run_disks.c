@@ -17,6 +17,7 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
+#include "driver/convert.h"
 #include "driver/copy/copy.h"
 #include "driver/copy/digest_tree.h"
 #include "driver/run.h"
@@ -129,8 +130,9 @@ still_there (struct run_vm *rv, size_t i)
   return -1;
 }
 
-/* Forget what is gone.  After a conversion the disks belong together:
- * then all are begun again.
+/* Forget what is gone.  The disks of a guest that is converted belong
+ * together, and the others may be converted already, in part even: then
+ * all are begun again.
  */
 static int
 forget_missing (struct run_vm *rv)
@@ -153,7 +155,7 @@ forget_missing (struct run_vm *rv)
     if (journal_forget_disk (rv->journal, i) == -1)
       return -1;
   }
-  if (!any || !is_converted (rv))
+  if (!any || !rv->converts)
     return 0;
 
   for (i = 0; i < rv->pre->vm.disks.len; i++)
@@ -455,6 +457,14 @@ must_serve (const struct run_vm *rv)
   return false;
 }
 
+static int
+forget_conversion (const struct run_vm *rv)
+{
+  CLEANUP_FREE char *work_dir = run_convert_dir (rv->folder);
+
+  return work_dir ? convert_forget (work_dir) : -1;
+}
+
 int
 run_transfer (struct run_vm *rv, struct progress_line *line)
 {
@@ -468,6 +478,8 @@ run_transfer (struct run_vm *rv, struct progress_line *line)
     log_oom ();
     return -1;
   }
+  if (rv->converts && forget_conversion (rv) == -1)
+    return -1;
   if (must_serve (rv)) {
     /* A signal from the terminal reaches the servers as well. */
     rv->scope.hold = true;

@@ -96,7 +96,8 @@ convert (struct run_vm *rv, struct progress_line *line)
   const struct vm *vm = &rv->pre->vm;
   CLEANUP_FREE struct convert_disk *disks = calloc (vm->disks.len + 1,
                                                     sizeof *disks);
-  CLEANUP_FREE char *work_dir = NULL, *log_file = NULL;
+  CLEANUP_FREE char *work_dir = run_convert_dir (rv->folder);
+  CLEANUP_FREE char *log_file = NULL;
   struct convert_result result;
   struct convert_opaque opaque = { .rv = rv };
   struct convert_options options = {
@@ -108,8 +109,9 @@ convert (struct run_vm *rv, struct progress_line *line)
   size_t i, n = 0;
   int r;
 
+  if (work_dir == NULL)
+    return -1;
   if (disks == NULL ||
-      asprintf (&work_dir, "%s/convert", rv->folder) == -1 ||
       asprintf (&log_file, "%s/virt-v2v.log", rv->folder) == -1) {
     log_oom ();
     return -1;

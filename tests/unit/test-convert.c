@@ -324,6 +324,24 @@ test_stale_overlay (void **state)
   check_volume (0, 0x5a);
 }
 
+/* The volumes were copied anew after a conversion: it is done again. */
+static void
+test_forget (void **state)
+{
+  struct convert_result r = { 0 };
+
+  assert_int_equal (convert_forget (work), 0);
+  assert_int_equal (convert_guest (&vm, disks, &options, &r), 0);
+  convert_result_free (&r);
+  assert_true (exists ("converted.json"));
+  assert_int_equal (convert_forget (work), 0);
+  assert_false (exists ("converted.json"));
+
+  setenv ("FAKE_V2V", "fail", 1);
+  assert_int_equal (convert_guest (&vm, disks, &options, &r), -1);
+  assert_int_equal (convert_forget ("/nonexistent/work"), 0);
+}
+
 /* A marker that cannot be read is no reason to convert twice. */
 static void
 test_broken_marker (void **state)
@@ -416,6 +434,7 @@ main (void)
     TEST (test_cancel),
     TEST (test_resume_commit),
     TEST (test_stale_overlay),
+    TEST (test_forget),
     TEST (test_broken_marker),
     TEST (test_lun),
     TEST (test_launch),
