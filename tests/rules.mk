@@ -76,23 +76,3 @@ fuzz: ## run each fuzzer for FUZZ_SECONDS (60)
 	$(MAKE) BUILD=$(BUILD)-fuzz SAN=fuzzer fuzz-now
 fuzz-now: $(FUZZ_BINS)
 	tests/fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZ_BINS)
-
-# Lint: one stamp per C file, so that only what changed is looked at
-# again.
-LINT_SRCS := $(sort $(SOURCES))
-LINT_HDRS := $(wildcard common/*.h common/*/*.h plugins/*/*.h driver/*.h \
-  driver/*/*.h)
-TIDY_STAMPS = $(SOURCES:%.c=$(BUILD)/%.tidy)
-$(BUILD)/%.tidy: %.c .clang-tidy $(LINT_HDRS)
-	@mkdir -p $(@D)
-	clang-tidy --quiet --warnings-as-errors='*' $< -- \
-	  $(CPPFLAGS) -std=gnu11 2>$@.err || { cat $@.err >&2; false; }
-	@rm $@.err
-	@touch $@
-
-.PHONY: lint lint-now
-lint: ## clang-tidy, cppcheck, shellcheck, codespell, podchecker
-	.ci/deps build test lint
-	$(MAKE) BUILD=$(BUILD)-lint lint-now
-lint-now: $(TIDY_STAMPS)
-	BUILD=$(BUILD) .ci/lint $(SOURCES)

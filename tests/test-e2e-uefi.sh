@@ -28,9 +28,6 @@ networks='
 make_plan "$tmp/db.ova" db >"$tmp/plan.yaml"
 "$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out"
 
-# The second disk has nothing to convert: it is what it was.
-same_disk "${guest%uefi.raw}data.raw" "$(volume_of "$tmp/out" db 1)"
-
 boots "$tmp/virtio.log" --firmware uefi --nic $mac1 --nic $mac2 \
   "$(volume_of "$tmp/out" db 0)" "$(volume_of "$tmp/out" db 1)"
 reported "$tmp/virtio.log" 'firmware=uefi'

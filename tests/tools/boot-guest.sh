@@ -74,7 +74,7 @@ for disk; do
   args+=(-drive "file=${disk//,/,,},format=raw,if=none,id=disk$n")
   case $hardware/$firmware in
     virtio/*)
-      args+=(-device pcie-root-port,id=disk-port$n,chassis=$((n + 10))
+      args+=(-device "pcie-root-port,id=disk-port$n,chassis=$((n + 10))"
              -device "virtio-blk-pci,bus=disk-port$n,drive=disk$n,bootindex=$((n + 1))") ;;
     vmware/bios)
       args+=(-device "scsi-hd,bus=scsi.0,scsi-id=$n,drive=disk$n,bootindex=$((n + 1))") ;;

@@ -339,7 +339,7 @@ make_ext4 () {
 
 # partition IMAGE SECTORS "START,SIZE,TYPE"...
 partition () {
-  local image=$1 sectors=$2 part
+  local image=$1 sectors=$2
   shift 2
   rm -f "$image"
   truncate -s $((sectors * 512)) "$image"
