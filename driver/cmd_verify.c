@@ -41,8 +41,8 @@ static const char help[] =
 "  -v, --verbose              debug messages too\n"
 "      --help                 print this text\n"
 "\n"
-"Exit status: 0 everything is the same; 1 something differs or is not complete;\n"
-"2 wrong usage; 3 plan invalid; 4 source failed; 8 cancelled.\n";
+"Exit status: 0 everything is the same; 1 something differs or is not\n"
+"complete; 2 wrong usage; 3 plan invalid; 4 source failed; 8 cancelled.\n";
 
 enum {
   OPTION_STATE = OPTION_COMMAND,
@@ -94,37 +94,34 @@ is_chosen (const struct verify_command *c, const char *folder_name,
   return c->only.len == 0;
 }
 
+static int
+is_vm_folder (const struct dirent *d)
+{
+  return d->d_name[0] != '.';
+}
+
 /* The folders of VMs in FOLDER, sorted.  0, or -1 reported. */
 static int
 list_vms (const char *folder, string_vector *names)
 {
-  DIR *dir = opendir (folder);
-  struct dirent *d;
-  size_t i;
+  struct dirent **list;
+  int i, n, r = 0;
 
-  if (dir == NULL) {
+  n = scandir (folder, &list, is_vm_folder, alphasort);
+  if (n == -1) {
     log_error ("%s: %m; was this plan run with this output folder?",
                folder);
     return -1;
   }
-  while ((d = readdir (dir)) != NULL) {
-    char *copy;
-
-    if (d->d_name[0] == '.')
-      continue;
-    copy = strdup (d->d_name);
-    for (i = 0; i < names->len; i++)
-      if (copy && strcmp (names->ptr[i], copy) > 0)
-        break;
-    if (copy == NULL || string_vector_insert (names, copy, i) == -1) {
-      free (copy);
-      log_oom ();
-      closedir (dir);
-      return -1;
-    }
+  for (i = 0; i < n; i++) {
+    if (r == 0)
+      r = string_vector_append_dup (names, list[i]->d_name);
+    free (list[i]);
   }
-  closedir (dir);
-  return 0;
+  free (list);
+  if (r == -1)
+    log_oom ();
+  return r;
 }
 
 /* All VMs of the plan that have a journal. */

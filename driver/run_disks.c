@@ -155,7 +155,7 @@ forget_missing (struct run_vm *rv)
     if (journal_forget_disk (rv->journal, i) == -1)
       return -1;
   }
-  if (!any || !rv->converts)
+  if (!any || (!rv->converts && !is_converted (rv)))
     return 0;
 
   for (i = 0; i < rv->pre->vm.disks.len; i++)
