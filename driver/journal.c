@@ -289,6 +289,7 @@ journal_check_source (const struct journal *j, const struct vm *vm)
       continue;
     if (check_text (d, was, "id", d->id) == -1 ||
         check_text (d, was, "file", d->file) == -1 ||
+        check_text (d, was, "version", d->version) == -1 ||
         check_number (d, was, "capacity", d->capacity) == -1 ||
         check_number (d, was, "allocated", d->allocated) == -1)
       r = -1;
@@ -364,6 +365,7 @@ journal_disk_created (struct journal *j, size_t disk,
       set_text (d, "id", disk_now->id) == -1 ||
       set_text (d, "name", disk_now->name) == -1 ||
       set_text (d, "file", disk_now->file) == -1 ||
+      set_text (d, "version", disk_now->version) == -1 ||
       json_set_u64 (d, "capacity", disk_now->capacity) == -1 ||
       json_set_u64 (d, "allocated", disk_now->allocated) == -1)
     return give_up (j, before);

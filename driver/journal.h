@@ -45,8 +45,8 @@ extern const char *journal_vm_text (const struct journal *j,
                                     const char *key);
 extern size_t journal_nr_disks (const struct journal *j);
 
-/* Compare what the journal knows of each disk with VM: id, capacity,
- * place and data on the source.  0, or -1 with errno ESTALE and a report
+/* Compare what the journal knows of each disk with VM: id, place,
+ * version, capacity and data on the source.  0, or -1 with errno ESTALE and a report
  * that says what has changed.  Disks that are JOURNAL_DISK_NEW are not
  * compared.
  */

@@ -130,3 +130,13 @@ expect_error 'the source has changed since' \
 no_final
 mv "$tmp/web.ova" "$tmp/ova/web.ova"
 finish_run
+
+echo "== ... and its bytes alone, which only the time of the file tells"
+start_slow
+kill -INT "$pid"
+wait "$pid" || true
+touch "$tmp/ova/web.ova"
+expect_error 'disk web-disk1.img: the source has changed since .* version' \
+  "$NBDLIFT" run "$tmp/plan.yaml" --output "$out"
+[ "$status" -eq 1 ] || fail "status $status"
+no_final

@@ -29,6 +29,7 @@ free_disk (struct vm_disk *disk)
   free (disk->id);
   free (disk->name);
   free (disk->file);
+  free (disk->version);
   free (disk->format);
   free_ref (&disk->storage);
   free (disk->controller_model);

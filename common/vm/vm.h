@@ -50,6 +50,8 @@ struct vm_disk {
                                    facts (uuid_of_strings) */
   char *name;                   /* canonical export name; unique in the VM */
   char *file;                   /* where it is on the source, for people */
+  char *version;                /* text that changes when the content does
+                                   (size and time of a file, a change id) */
   char *format;                 /* "vmdk", "raw", "qcow2", ... */
   struct vm_ref storage;
   uint64_t capacity;            /* bytes, size of the export */

@@ -101,6 +101,14 @@ extern struct blob *package_open_reference (const struct package *pkg,
                                             uint64_t chunk_size,
                                             uint64_t total, bool gzip);
 
+/* Text that changes when the bytes behind HREF do: size and time of the
+ * file that holds them (with chunks, of the first).  The caller frees.
+ * NULL with errno and a report.
+ */
+extern char *package_reference_version (const struct package *pkg,
+                                        const char *href,
+                                        uint64_t chunk_size);
+
 /* Absolute local path of the file that holds FILE's bytes (the .ova, or
  * the file itself), for a program that needs a path.  The caller frees.
  * NULL with errno ENOTSUP (not reported) when it is on NFS.

@@ -286,6 +286,44 @@ package_open_file (const struct package *pkg, const struct package_file *file)
   return blob_open_window (ova, true, file->offset, file->size, name);
 }
 
+/* What the file of HREF, which is not in a tar, is now. */
+static int
+stat_loose (const struct package *pkg, const char *href, uint64_t chunk_size,
+            struct store_stat *stat)
+{
+  struct package_place *place = pkg->place;
+  CLEANUP_FREE char *first = NULL, *path = NULL;
+  const struct package_file *file;
+
+  if (asprintf (&first, "%s%s", href,
+                chunk_size > 0 ? ".000000000" : "") == -1) {
+    first = NULL;
+    log_oom ();
+    return -1;
+  }
+  file = package_find (pkg, first);
+  path = file ? store_join (place->folder, file->name) : NULL;
+  return path ? place->store->ops->stat (place->store, path, stat) : -1;
+}
+
+char *
+package_reference_version (const struct package *pkg, const char *href,
+                           uint64_t chunk_size)
+{
+  struct store_stat stat = pkg->place->seen;
+  char *version;
+
+  if (!pkg->is_tar && stat_loose (pkg, href, chunk_size, &stat) == -1)
+    return NULL;
+  if (asprintf (&version, "%" PRIu64 " bytes, changed at %" PRId64
+                ".%09" PRIu32, stat.size, stat.mtime,
+                stat.mtime_nsec) == -1) {
+    log_oom ();
+    return NULL;
+  }
+  return version;
+}
+
 char *
 package_local_path (const struct package *pkg, const struct package_file *file)
 {

@@ -187,6 +187,7 @@ static int
 describe_disk (const struct ova_vm *vm, size_t i, struct vm_disk *to)
 {
   CLEANUP_OVA_DISK struct ova_disk *disk = ova_disk_open (vm, i);
+  const struct ovf_file *file = ova_vm_file (vm, i);
 
   if (disk == NULL)
     return -1;
@@ -194,6 +195,12 @@ describe_disk (const struct ova_vm *vm, size_t i, struct vm_disk *to)
   if (to->format == NULL) {
     log_oom ();
     return -1;
+  }
+  if (file) {
+    to->version = package_reference_version (vm->package->package,
+                                             file->href, file->chunk_size);
+    if (to->version == NULL)
+      return -1;
   }
   if (!ova_disk_needs_qemu (disk)) {
     to->capacity = ova_disk_size (disk);
