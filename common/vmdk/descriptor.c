@@ -277,7 +277,6 @@ int
 vmdk_descriptor_read (struct blob *blob, uint64_t offset, uint64_t size,
                       struct vmdk_descriptor *descriptor)
 {
-  CLEANUP_VMDK_DESCRIPTOR struct vmdk_descriptor d = { .create_type = NULL };
   CLEANUP_FREE char *text = NULL;
 
   memset (descriptor, 0, sizeof *descriptor);
@@ -297,9 +296,9 @@ vmdk_descriptor_read (struct blob *blob, uint64_t offset, uint64_t size,
   if (blob_pread (blob, text, size, offset) == -1)
     return -1;
   text[size] = '\0';
-  if (parse_text (blob, text, &d) == -1)
+  if (parse_text (blob, text, descriptor) == -1) {
+    vmdk_descriptor_free (descriptor);
     return -1;
-  *descriptor = d;
-  memset (&d, 0, sizeof d);
+  }
   return 0;
 }

@@ -244,35 +244,54 @@ compare_names (const void *a, const void *b)
   return strcmp (*(const char *const *) a, *(const char *const *) b);
 }
 
+/* The first name that two sparse extents have, or NULL.  NAMES has room
+ * for all.
+ */
+static const char *
+find_twin (const struct vmdk_descriptor *d, const char **names)
+{
+  size_t i, n = 0;
+
+  for (i = 0; i < d->parts.len; ++i) {
+    if (d->parts.ptr[i].type == VMDK_PART_SPARSE)
+      names[n++] = d->parts.ptr[i].name;
+  }
+  qsort (names, n, sizeof *names, compare_names);
+  for (i = 1; i < n; ++i) {
+    if (strcmp (names[i - 1], names[i]) == 0)
+      return names[i];
+  }
+  return NULL;
+}
+
 /* A flat file can hold several extents, at their offsets, but a sparse
  * one is one extent.
  */
 static int
 check_names (const struct blob *blob, const struct vmdk_descriptor *d)
 {
-  CLEANUP_FREE const char **names = calloc (d->parts.len, sizeof *names);
-  size_t i, n = 0;
+  const char **names;
+  const char *twin;
+  size_t i;
 
-  if (names == NULL) {
-    log_oom ();
-    return -1;
-  }
   for (i = 0; i < d->parts.len; ++i) {
     if (d->parts.ptr[i].type != VMDK_PART_ZERO &&
         check_name (blob, d->parts.ptr[i].name) == -1)
       return -1;
-    if (d->parts.ptr[i].type == VMDK_PART_SPARSE)
-      names[n++] = d->parts.ptr[i].name;
   }
-  qsort (names, n, sizeof *names, compare_names);
-  for (i = 1; i < n; ++i) {
-    if (strcmp (names[i - 1], names[i]) == 0) {
-      log_error ("%s: the VMDK descriptor names the sparse extent \"%s\" "
-                 "twice; correct the descriptor or export the VM again",
-                 printable (blob->name), printable (names[i]));
-      errno = EINVAL;
-      return -1;
-    }
+  names = calloc (d->parts.len, sizeof *names);
+  if (names == NULL) {
+    log_oom ();
+    return -1;
+  }
+  twin = find_twin (d, names);
+  free (names);
+  if (twin) {
+    log_error ("%s: the VMDK descriptor names the sparse extent \"%s\" "
+               "twice; correct the descriptor or export the VM again",
+               printable (blob->name), printable (twin));
+    errno = EINVAL;
+    return -1;
   }
   return 0;
 }

@@ -163,7 +163,8 @@ vmdk_stream_scan (struct vmdk_sparse *s)
   log_warning ("%s: the VMDK has no grain directory; reading through the "
                "whole file to find its grains", printable (s->blob->name));
 
-  if (!checked_mul (MAX (s->header.overhead, UINT64_C (1)), SECTOR_SIZE, &offset))
+  if (!checked_mul (MAX (s->header.overhead, UINT64_C (1)), SECTOR_SIZE,
+                    &offset))
     return bad_stream (s, 0, "the header says that data begins past the "
                        "end of the file");
   for (;; offset = next) {

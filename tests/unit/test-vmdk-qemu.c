@@ -13,7 +13,7 @@
 static int
 setup (void **state)
 {
-  if (mkdtemp (dir) == NULL)
+  if (make_dir () == -1)
     return -1;
   make_raw ("raw", RAW_SIZE);
   make_raw ("large", LARGE_SIZE);

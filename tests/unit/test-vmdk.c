@@ -14,7 +14,7 @@
 static int
 setup (void **state)
 {
-  if (mkdtemp (dir) == NULL)
+  if (make_dir () == -1)
     return -1;
   make_raw ("raw", RAW_SIZE);
   make_raw ("small", 3 * MIB);
@@ -56,7 +56,7 @@ read_at_random (void *arg)
   uint64_t x = r->number + 1, offset, count;
   unsigned i;
 
-  for (i = 0; i < 300; ++i) {
+  for (i = 0; i < 100; ++i) {
     x = x * UINT64_C (6364136223846793005) + 1442695040888963407;
     offset = (x >> 20) % RAW_SIZE;
     count = i % 10 == 0 ? (x >> 7) % (3 * MIB) : (x >> 9) % 9000;
@@ -68,8 +68,7 @@ read_at_random (void *arg)
 static void
 compare_all_ways (struct vmdk *vmdk)
 {
-  static const size_t steps[] = { 4096, GRAIN, 3 * GRAIN / 2, MIB,
-                                  5 * MIB + 1, RAW_SIZE };
+  static const size_t steps[] = { 4096, 3 * GRAIN / 2, 5 * MIB + 1 };
   struct reader readers[4];
   CLEANUP_FREE char *path = NULL;
   CLEANUP_CLOSE int fd = -1;
@@ -150,7 +149,7 @@ test_good (void **state)
 static void
 test_grain_sizes (void **state)
 {
-  static const unsigned sizes[] = { 4096, 8192, 131072, 1048576 };
+  static const unsigned sizes[] = { 4096, 131072, 1048576 };
   static const char *const types[] = { "stream", "sparse" };
   struct vmdk *vmdk;
   size_t i, j;
@@ -610,13 +609,13 @@ test_probe (void **state)
     blob_close (blob);
   }
 
-  memcpy (big + 64, "\x7f\x10\xda\xbe", 4);
+  memcpy (big + 64, "\x7f\x10\xda\xbe", sizeof "\x7f\x10\xda\xbe");
   blob = blob_open_memory (big, sizeof big, "x");
   assert_int_equal (disk_format_probe (blob, &format), 0);
   assert_string_equal (disk_format_name (format), "vdi");
   blob_close (blob);
   memset (big, 0, sizeof big);
-  memcpy (big + 1536, "conectix", 8);
+  memcpy (big + 1536, "conectix", sizeof "conectix");
   blob = blob_open_memory (big, sizeof big, "x");
   assert_int_equal (disk_format_probe (blob, &format), 0);
   assert_string_equal (disk_format_name (format), "vpc");

@@ -23,7 +23,19 @@
 
 #define GRAIN (64 * KIB)
 
-static char dir[] = "/tmp/nbdlift-test-vmdk.XXXXXX";
+/* All files are in here. */
+static char dir[256];
+
+static inline int
+make_dir (void)
+{
+  const char *tmp = getenv ("TMPDIR");
+
+  if (snprintf (dir, sizeof dir, "%s/nbdlift-test-vmdk.XXXXXX",
+                tmp ? tmp : "/tmp") >= (int) sizeof dir)
+    return -1;
+  return mkdtemp (dir) ? 0 : -1;
+}
 
 /* Bytes that cannot be compressed, always the same ones. */
 static inline void
