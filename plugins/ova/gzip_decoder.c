@@ -246,7 +246,8 @@ gzip_decode (struct gzip_decoder *d, uint64_t limit, bool warn)
 }
 
 void
-gzip_decoder_copy (const struct gzip_decoder *d, uint64_t from, uint8_t *to, size_t n)
+gzip_decoder_copy (const struct gzip_decoder *d, uint64_t from, uint8_t *to,
+                   size_t n)
 {
   while (n > 0) {
     const size_t pos = from % GZIP_HISTORY;

@@ -231,7 +231,7 @@ report_missing (const struct package *pkg, const char *href)
 static const struct package_file *
 try_find (const struct package *pkg, const char *href)
 {
-  CLEANUP_FREE char *decoded = malloc (strlen (href) + 1);
+  CLEANUP_FREE char *decoded = calloc (1, strlen (href) + 1);
   const struct package_file *file;
 
   if (decoded == NULL) {

@@ -22,7 +22,7 @@
 #include "common/util/strbuf.h"
 #include "plugins/ova/tar.h"
 
-#define BLOCK 512
+#define BLOCK 512U
 
 /* Where the fields are in a header block. */
 struct field { unsigned offset, len; };

@@ -45,7 +45,7 @@ tar_put_header (struct strbuf *b, struct tar_header h)
   if (h.magic == NULL)
     memcpy (block + 257, "ustar\00000", 8);
   else
-    memcpy (block + 257, h.magic, strlen (h.magic));
+    strncpy ((char *) block + 257, h.magic, 8);
   if (h.prefix)
     memcpy (block + 345, h.prefix, strlen (h.prefix));
   memset (block + 148, ' ', 8);

@@ -363,8 +363,8 @@ test_damage (void **state)
 
   /* A second member that is damaged. */
   memcpy (bad, gz, len);
-  memcpy (bad + len, "\x1f\x8b\x08\0\0\0\0\0\0\0garbage", 17);
-  refused (bad, len + 17, "gzip stream is damaged at offset");
+  memcpy (bad + len, "\x1f\x8b\x08\0\0\0\0\0\0\0garbage", 18);
+  refused (bad, len + 18, "gzip stream is damaged at offset");
 }
 
 static void

@@ -38,7 +38,7 @@ in_tmp (const char *name)
 static int
 setup (void **state)
 {
-  strcpy (tmp, "/tmp/test-package.XXXXXX");
+  snprintf (tmp, sizeof tmp, "/tmp/test-package.XXXXXX");
   capture_start ();
   return mkdtemp (tmp) ? 0 : -1;
 }
@@ -656,9 +656,11 @@ test_gzip (void **state)
 static struct package_set *
 open_with_manifest (const char *mf)
 {
+  static const char ovf[] = "<a ovf:href=\"disk.vmdk\"/>"
+    "<b href='none.vmdk'/><c value=\"vm.nvram\"/>";
+
   write_ova ("x.ova", (const char *[]) {
-      "x.ovf", "<a ovf:href=\"disk.vmdk\"/><b href='none.vmdk'/>"
-      "<c value=\"vm.nvram\"/>", "x.mf", mf, "disk.vmdk", "a",
+      "x.ovf", ovf, "x.mf", mf, "disk.vmdk", "a",
       "disk two.vmdk", "b", NULL
     });
   return open_good ("x.ova");
