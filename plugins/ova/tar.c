@@ -22,7 +22,7 @@
 #include "common/util/strbuf.h"
 #include "plugins/ova/tar.h"
 
-#define BLOCK 512U
+#define BLOCK 512
 
 /* Where the fields are in a header block. */
 struct field { unsigned offset, len; };
@@ -191,7 +191,7 @@ checksum_is_right (const uint8_t *block)
   unsigned i;
 
   if (!read_number (block + field_checksum.offset, field_checksum.len,
-                    &stored) || stored > BLOCK * 255)
+                    &stored) || stored > UINT64_C (255) * BLOCK)
     return false;
   for (i = 0; i < BLOCK; ++i) {
     bool in_sum = i >= field_checksum.offset &&

@@ -43,7 +43,7 @@ tar_put_header (struct strbuf *b, struct tar_header h)
   memcpy (block + 124, h.raw_size ? h.raw_size : number, 12);
   block[156] = h.type ? h.type : '0';
   if (h.magic == NULL)
-    memcpy (block + 257, "ustar\00000", 8);
+    memcpy (block + 257, "ustar\0" "00", 9);
   else
     strncpy ((char *) block + 257, h.magic, 8);
   if (h.prefix)
