@@ -73,7 +73,7 @@ check_converted () {
 touch "$CONVERSIONS.fail"
 run 6
 [ "$bytes" -gt 0 ]
-grep -q 'boot loader' "$tmp/log"
+expect_output 'boot loader'
 [ ! -e "$(volume_of "$out" web 0)" ] || fail 'a final name after a failure'
 
 # The copy is still there.
