@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <stdalign.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,11 @@
 #include "common/util/log.h"
 #include "driver/plan/arena.h"
 
-#define CHUNK_SIZE ((size_t) 64 * 1024)
+/* The first chunk is small, for small documents; each one is twice as
+ * large as the one before, up to this.
+ */
+#define MIN_CHUNK ((size_t) 2 * 1024)
+#define MAX_CHUNK ((size_t) 64 * 1024)
 
 struct chunk {
   struct chunk *next;
@@ -23,6 +28,7 @@ struct chunk {
 
 struct yaml_arena {
   struct chunk *chunks;         /* the newest first */
+  size_t next_size;
 };
 
 struct yaml_arena *
@@ -30,8 +36,11 @@ yaml_arena_new (void)
 {
   struct yaml_arena *arena = calloc (1, sizeof *arena);
 
-  if (arena == NULL)
+  if (arena == NULL) {
     log_oom ();
+    return NULL;
+  }
+  arena->next_size = MIN_CHUNK;
   return arena;
 }
 
@@ -53,10 +62,14 @@ yaml_arena_free (struct yaml_arena *arena)
 static struct chunk *
 add_chunk (struct yaml_arena *arena, size_t size)
 {
+  const bool large = size > arena->next_size / 4;
   struct chunk *chunk;
 
-  if (size < CHUNK_SIZE / 4)
-    size = CHUNK_SIZE;
+  if (!large) {
+    size = arena->next_size;
+    if (arena->next_size < MAX_CHUNK)
+      arena->next_size *= 2;
+  }
   chunk = calloc (1, sizeof *chunk + size);
   if (chunk == NULL)
     return NULL;
@@ -65,7 +78,7 @@ add_chunk (struct yaml_arena *arena, size_t size)
   /* The room left in the newest chunk stays in use after a large
    * request.
    */
-  if (arena->chunks && size != CHUNK_SIZE) {
+  if (arena->chunks && large) {
     chunk->next = arena->chunks->next;
     arena->chunks->next = chunk;
   }

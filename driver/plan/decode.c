@@ -16,18 +16,39 @@
 #include "common/util/strbuf.h"
 #include "driver/plan/decode_private.h"
 
-static int
-append_path (struct strbuf *b, const struct decode_frame *frame)
+void
+decode_enter (struct decoder *d)
 {
-  if (frame == NULL)
-    return 0;
-  if (append_path (b, frame->up) == -1)
-    return -1;
-  if (frame->name == NULL)
-    return strbuf_printf (b, "[%zu]", frame->index);
-  if (b->len > 0 && strbuf_append_char (b, '.') == -1)
-    return -1;
-  return strbuf_append_printable (b, frame->name, 64);
+  if (d->depth >= DECODE_MAX_DEPTH)
+    abort ();                   /* a table that contains itself */
+  d->path[d->depth].name = NULL;
+  d->path[d->depth].index = 0;
+  d->depth++;
+}
+
+void
+decode_leave (struct decoder *d)
+{
+  d->depth--;
+}
+
+static int
+append_path (struct strbuf *b, const struct decoder *d)
+{
+  size_t i;
+  int r = 0;
+
+  for (i = 0; r == 0 && i < d->depth; ++i) {
+    if (d->path[i].name == NULL)
+      r = strbuf_printf (b, "[%zu]", d->path[i].index);
+    else {
+      if (b->len > 0)
+        r = strbuf_append_char (b, '.');
+      if (r == 0)
+        r = strbuf_append_printable (b, d->path[i].name, 64);
+    }
+  }
+  return r;
 }
 
 struct plan_where
@@ -61,7 +82,7 @@ decode_problem (struct decoder *d, enum problem_category category,
     message = NULL;
     goto no_memory;
   }
-  if (append_path (&path, d->frame) == -1 ||
+  if (append_path (&path, d) == -1 ||
       (subpath && path.len > 0 && strbuf_append_char (&path, '.') == -1) ||
       (subpath && strbuf_append_printable (&path, subpath, 64) == -1))
     goto no_memory;
@@ -83,13 +104,10 @@ note_unused (struct decoder *d, const struct yaml_node *node,
   for (i = 0; i < d->noted.len; ++i)
     if (d->noted.ptr[i] == field)
       return 0;
-  if (d->noted.len == d->noted.cap &&
-      generic_vector_grow ((void **) (void *) &d->noted.ptr, d->noted.len,
-                           &d->noted.cap, sizeof *d->noted.ptr) == -1) {
+  if (noted_vector_append (&d->noted, field) == -1) {
     log_oom ();
     return -1;
   }
-  d->noted.ptr[d->noted.len++] = field;
   return decode_problem (d, PROBLEM_ADVISORY, "FieldNotUsed", node, NULL,
                          NULL, "%s; nbdlift does not use it", field->note);
 }
@@ -121,7 +139,7 @@ unknown_field (struct decoder *d, const struct yaml_pair *pair,
   for (f = fields; f->name && nr < MAX_WORDS; ++f) {
     names[nr++] = f->name;
     if (f->type == FIELD_OBJECT && find_field (f->fields, pair->key) &&
-        d->frame->up == NULL)
+        d->depth == 1)
       r = asprintf (&suggestion, "it belongs under %s:; check the "
                     "indentation", f->name);
     if (suggestion || r == -1)
@@ -179,16 +197,15 @@ int
 decode_fields (struct decoder *d, const struct yaml_node *node,
                const struct field *fields, void *base)
 {
-  struct decode_frame frame = { .up = d->frame };
   const struct yaml_pair *pair;
   const struct field *field;
   size_t i;
   int r = 0;
 
-  d->frame = &frame;
+  decode_enter (d);
   for (i = 0; r == 0 && i < node->nr; ++i) {
     pair = &node->pairs[i];
-    frame.name = pair->key;
+    d->path[d->depth - 1].name = pair->key;
     field = find_field (fields, pair->key);
     if (field == NULL)
       r = unknown_field (d, pair, fields);
@@ -201,7 +218,7 @@ decode_fields (struct decoder *d, const struct yaml_node *node,
     else
       r = decode_value (d, pair->value, field, base);
   }
-  d->frame = frame.up;
+  decode_leave (d);
   return r == 0 ? check_required (d, node, fields) : r;
 }
 

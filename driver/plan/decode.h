@@ -70,19 +70,24 @@ struct field {                  /* a table ends with name NULL */
                 void *base);
 };
 
+DEFINE_VECTOR_TYPE (noted_vector, const struct field *);
+
+/* Deeper than any table goes. */
+#define DECODE_MAX_DEPTH 16
+
 /* One object being decoded. */
-struct decode_frame;
 struct decoder {
   struct yaml_arena *arena;     /* the plan_set's: strings, lists */
   problem_vector *problems;
   const char *file;             /* lives as long as the plan_set */
   char *object;                 /* "Plan mig/plan1", or NULL */
   bool secret;                  /* never show a value */
-  const struct decode_frame *frame;
-  struct {
-    const struct field **ptr;   /* notes given already */
-    size_t len, cap;
-  } noted;
+  noted_vector noted;           /* notes given already */
+  struct {                      /* the way to the field being decoded */
+    const char *name;           /* NULL: an entry of a list */
+    size_t index;
+  } path[DECODE_MAX_DEPTH];
+  size_t depth;
 };
 
 /* Decode the map NODE into BASE.  0, or -1 if memory is short. */

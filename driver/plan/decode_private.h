@@ -7,12 +7,11 @@
 
 #include "driver/plan/decode.h"
 
-/* The way to the field being decoded. */
-struct decode_frame {
-  const struct decode_frame *up;
-  const char *name;             /* of a field; NULL: an entry of a list */
-  size_t index;
-};
+/* Make the path one longer: the caller sets the name or index of its last
+ * part.  And the reverse.
+ */
+extern void decode_enter (struct decoder *d);
+extern void decode_leave (struct decoder *d);
 
 /* No table has more rows, no field more words. */
 #define MAX_WORDS 64

@@ -37,11 +37,14 @@ is_scalar (const struct yaml_node *node)
 }
 
 static const char *
-last_name (const struct decode_frame *frame)
+last_name (const struct decoder *d)
 {
-  while (frame && frame->name == NULL)
-    frame = frame->up;
-  return frame ? frame->name : "";
+  size_t i;
+
+  for (i = d->depth; i > 0; --i)
+    if (d->path[i - 1].name)
+      return d->path[i - 1].name;
+  return "";
 }
 
 /* NODE is of another type than WANT ("text").  NAME is the field's. */
@@ -50,7 +53,7 @@ wrong_type (struct decoder *d, const struct yaml_node *node,
             const char *condition, const char *want)
 {
   CLEANUP_STRBUF struct strbuf value = { 0 }, suggestion = { 0 };
-  const char *name = last_name (d->frame);
+  const char *name = last_name (d);
   int r = 0;
 
   if (is_scalar (node) && !d->secret) {
@@ -294,7 +297,6 @@ static int
 store_strings (struct decoder *d, const struct yaml_node *node,
                const struct field *field, void *base)
 {
-  struct decode_frame frame = { .up = d->frame };
   key_value_vector v = EMPTY_VECTOR;
   const char *key;
   size_t i;
@@ -307,9 +309,9 @@ store_strings (struct decoder *d, const struct yaml_node *node,
     return -1;
   v.cap = node->nr + 1;
 
-  d->frame = &frame;
+  decode_enter (d);
   for (i = 0; r == 0 && i < node->nr; ++i) {
-    key = frame.name = node->pairs[i].key;
+    key = d->path[d->depth - 1].name = node->pairs[i].key;
     r = decode_pair (d, node->pairs[i].value, field, &v.ptr[i]);
     v.ptr[i].where = decode_where (d, node->pairs[i].value);
     v.ptr[i].key = yaml_arena_copy (d->arena, key, strlen (key));
@@ -317,7 +319,7 @@ store_strings (struct decoder *d, const struct yaml_node *node,
       r = -1;
     v.len++;
   }
-  d->frame = frame.up;
+  decode_leave (d);
   if (r == 0 && !(field->flags & FIELD_NOT_STORED))
     memcpy ((char *) base + field->offset, &v, sizeof v);
   return r;
@@ -343,7 +345,6 @@ static int
 store_list (struct decoder *d, const struct yaml_node *node,
             const struct field *field, void *base)
 {
-  struct decode_frame frame = { .up = d->frame };
   struct any_vector v = { 0 };
   struct yaml_node *item;
   char *element;
@@ -358,9 +359,9 @@ store_list (struct decoder *d, const struct yaml_node *node,
   v.len = node->nr;
   v.cap = node->nr + 1;
 
-  d->frame = &frame;
+  decode_enter (d);
   for (i = 0; r == 0 && i < node->nr; ++i) {
-    frame.index = i;
+    d->path[d->depth - 1].index = i;
     item = node->items[i];
     element = (char *) v.ptr + i * field->element;
     if (field->init)
@@ -375,7 +376,7 @@ store_list (struct decoder *d, const struct yaml_node *node,
     if (r == 0 && field->check)
       r = field->check (d, item, element);
   }
-  d->frame = frame.up;
+  decode_leave (d);
   memcpy ((char *) base + field->offset, &v, sizeof v);
   return r;
 }

@@ -207,7 +207,7 @@ check_plan_type (struct decoder *d, const struct yaml_node *node,
 }
 
 #define NEWER(NAME, NOTE)                                               \
-  { .name = NAME, .type = FIELD_ANY, .flags = FIELD_UNUSED,             \
+  { .name = (NAME), .type = FIELD_ANY, .flags = FIELD_UNUSED,             \
     .note = "known to Forklift " NOTE }
 
 static const struct field plan_spec_fields[] = {

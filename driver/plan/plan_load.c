@@ -357,7 +357,7 @@ load_object (struct loader *l, const struct yaml_node *root,
                         strchr (root->text, ':')
                         ? "a blank is needed after each colon: KEY: VALUE"
                         : NULL, "this is no Kubernetes object");
-  free (d.noted.ptr);
+  noted_vector_reset (&d.noted);
   return r;
 }
 
@@ -462,11 +462,12 @@ read_file (const char *file, size_t *len)
   char *text = NULL;
 
   if (strcmp (file, "-") != 0) {
-    fd = opened = open (file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    if (fd == -1) {
+    opened = open (file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    if (opened == -1) {
       log_error ("%s: %m", printable (file));
       return NULL;
     }
+    fd = opened;
   }
   if (fstat (fd, &st) == 0 && S_ISDIR (st.st_mode)) {
     errno = EISDIR;

@@ -60,18 +60,6 @@ yaml_complain (struct yaml_stream *s, unsigned line, unsigned column,
   return OK;
 }
 
-enum result
-yaml_give_up (struct yaml_stream *s, const yaml_event_t *event,
-              const struct yaml_frame *frame, const char *what)
-{
-  enum result r;
-
-  s->ended = true;
-  r = yaml_complain (s, s->base_line + event->start_mark.line + 1,
-                     event->start_mark.column + 1, frame, NULL, "%s", what);
-  return r == OK ? SYNTAX : r;
-}
-
 static void
 stop_parser (struct yaml_stream *s)
 {

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/include/cleanup.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/plan/yaml_stream.h"
@@ -113,28 +112,18 @@ compare_places (const void *a, const void *b)
   return x->pair < y->pair ? -1 : x->pair > y->pair;
 }
 
-/* Give NODE the first pair of each key.  The first NR_OWN pairs are
- * written in the map itself, where a second one of the same key is an
- * error; the others come from merge keys, and give way.
+/* Find the first pair of each key; RANKED is an entry for each pair.  The
+ * first NR_OWN pairs are written in the map itself, where a second one of
+ * the same key is an error; the others come from merge keys, and give way.
  */
 static enum result
-settle_pairs (struct yaml_stream *s, const struct yaml_frame *frame,
-              struct yaml_node *node, const pair_vector *pairs,
-              size_t nr_own)
+find_twins (struct yaml_stream *s, const struct yaml_frame *frame,
+            const pair_vector *pairs, size_t nr_own, struct ranked *ranked)
 {
-  CLEANUP_FREE struct ranked *ranked = NULL;
   const struct yaml_pair *first, *again;
   enum result r;
   size_t i;
 
-  node->pairs = yaml_arena_alloc (s->arena, pairs->len + 1,
-                                  sizeof *node->pairs);
-  ranked = calloc (pairs->len + 1, sizeof *ranked);
-  if (node->pairs == NULL || ranked == NULL) {
-    if (node->pairs)
-      log_oom ();
-    return NO_MEMORY;
-  }
   for (i = 0; i < pairs->len; ++i)
     ranked[i].pair = &pairs->ptr[i];
   qsort (ranked, pairs->len, sizeof *ranked, compare_ranked);
@@ -158,10 +147,34 @@ settle_pairs (struct yaml_stream *s, const struct yaml_frame *frame,
   }
 
   qsort (ranked, pairs->len, sizeof *ranked, compare_places);
-  for (i = 0; i < pairs->len; ++i)
+  return OK;
+}
+
+/* Give NODE the first pair of each key. */
+static enum result
+settle_pairs (struct yaml_stream *s, const struct yaml_frame *frame,
+              struct yaml_node *node, const pair_vector *pairs,
+              size_t nr_own)
+{
+  struct ranked *ranked;
+  enum result r;
+  size_t i;
+
+  node->pairs = yaml_arena_alloc (s->arena, pairs->len + 1,
+                                  sizeof *node->pairs);
+  if (node->pairs == NULL)
+    return NO_MEMORY;
+  ranked = calloc (pairs->len + 1, sizeof *ranked);
+  if (ranked == NULL) {
+    log_oom ();
+    return NO_MEMORY;
+  }
+  r = find_twins (s, frame, pairs, nr_own, ranked);
+  for (i = 0; r == OK && i < pairs->len; ++i)
     if (!ranked[i].drop)
       node->pairs[node->nr++] = *ranked[i].pair;
-  return OK;
+  free (ranked);
+  return r;
 }
 
 static enum result

@@ -67,23 +67,28 @@ remember_anchor (struct yaml_stream *s, const yaml_char_t *name,
   return OK;
 }
 
-static enum result
+/* A node for s->event; or NULL, with what to return in *R. */
+static struct yaml_node *
 new_node (struct yaml_stream *s, const struct yaml_frame *frame,
-          struct yaml_node **ret)
+          enum result *r)
 {
   struct yaml_node *node;
 
-  if (++s->nr_nodes > YAML_MAX_NODES)
-    return yaml_give_up (s, &s->event, frame,
-                         "more than 1,000,000 keys and values in one file");
+  *r = OK;
+  if (++s->nr_nodes > YAML_MAX_NODES) {
+    *r = yaml_give_up (s, frame,
+                       "more than 1,000,000 keys and values in one file");
+    return NULL;
+  }
   node = yaml_arena_alloc (s->arena, 1, sizeof *node);
-  if (node == NULL)
-    return NO_MEMORY;
+  if (node == NULL) {
+    *r = NO_MEMORY;
+    return NULL;
+  }
   node->line = s->base_line + s->event.start_mark.line + 1;
   node->column = s->event.start_mark.column + 1;
   node->weight = 1;
-  *ret = node;
-  return OK;
+  return node;
 }
 
 static const char yaml_tag_prefix[] = "tag:yaml.org,2002:";
@@ -186,9 +191,9 @@ read_scalar (struct yaml_stream *s, const struct yaml_frame *frame,
   enum result r;
 
   if (event->data.scalar.length > YAML_MAX_SCALAR)
-    return yaml_give_up (s, event, frame, "a value of more than 1 MiB");
-  r = new_node (s, frame, &node);
-  if (r != OK)
+    return yaml_give_up (s, frame, "a value of more than 1 MiB");
+  node = new_node (s, frame, &r);
+  if (node == NULL)
     return r;
   node->len = event->data.scalar.length;
   node->text = yaml_arena_copy (s->arena,
@@ -216,7 +221,7 @@ read_alias (struct yaml_stream *s, const struct yaml_frame *frame,
   if (found && !(*found)->node->open) {
     s->nr_expanded += (*found)->node->weight;
     if (s->nr_expanded > 100 * s->nr_nodes + 10000)
-      return yaml_give_up (s, &s->event, frame,
+      return yaml_give_up (s, frame,
                            "the aliases (*) stand for far more than is "
                            "written; this looks like an alias bomb");
     *ret = (*found)->node;
@@ -227,8 +232,8 @@ read_alias (struct yaml_stream *s, const struct yaml_frame *frame,
   /* The name itself is not shown: it may be a password that begins
    * with an asterisk.
    */
-  r = new_node (s, frame, ret);
-  if (r != OK)
+  *ret = new_node (s, frame, &r);
+  if (*ret == NULL)
     return r;
   (*ret)->type = YAML_BROKEN;
   r = yaml_complain (s, (*ret)->line, (*ret)->column, frame,
@@ -250,10 +255,10 @@ yaml_begin (struct yaml_stream *s, const struct yaml_frame *frame,
   enum result r;
 
   if (frame && frame->depth >= YAML_MAX_DEPTH)
-    return yaml_give_up (s, &s->event, NULL,
+    return yaml_give_up (s, NULL,
                          "nested more than 64 levels deep");
-  r = new_node (s, frame, ret);
-  if (r != OK)
+  *ret = new_node (s, frame, &r);
+  if (*ret == NULL)
     return r;
   (*ret)->type = type;
   (*ret)->open = true;
@@ -309,11 +314,12 @@ read_list (struct yaml_stream *s, const struct yaml_frame *frame,
   if (r == OK && node->type == YAML_LIST) {
     node->nr = items.len;
     node->items = yaml_arena_alloc (s->arena, items.len + 1,
-                                    sizeof *node->items);
+                                    sizeof (struct yaml_node *));
     if (node->items == NULL)
       r = NO_MEMORY;
     else if (items.len > 0)
-      memcpy (node->items, items.ptr, items.len * sizeof *node->items);
+      memcpy (node->items, items.ptr,
+              items.len * sizeof (struct yaml_node *));
   }
   if (r == OK)
     node->open = false;
@@ -335,7 +341,7 @@ yaml_read_node (struct yaml_stream *s, const struct yaml_frame *frame,
     return read_list (s, frame, ret);
   case YAML_MAPPING_START_EVENT:
     return yaml_read_map (s, frame, ret);
-  default:                      /* libyaml's grammar has nothing else here */
-    return yaml_give_up (s, &s->event, frame, "unexpected end of a value");
+  default:
+    abort ();                   /* libyaml's grammar has nothing else here */
   }
 }

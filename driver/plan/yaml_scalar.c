@@ -132,7 +132,7 @@ resolve_number (struct yaml_node *node, const char *s)
     }
     if (!negative) {
       node->type = YAML_FLOAT;
-      node->real = v;
+      node->real = (double) v;
       return;
     }
   }

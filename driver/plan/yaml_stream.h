@@ -52,11 +52,20 @@ extern enum result yaml_complain (struct yaml_stream *s, unsigned line,
                                   const char *fmt, ...)
   __attribute__ ((format (printf, 6, 7)));
 
-/* A limit was passed: report, and read no further.  Never OK. */
-extern enum result yaml_give_up (struct yaml_stream *s,
-                                 const yaml_event_t *event,
-                                 const struct yaml_frame *frame,
-                                 const char *what);
+/* A limit was passed at s->event: report, and read no further.  Never
+ * OK.
+ */
+static inline enum result
+yaml_give_up (struct yaml_stream *s, const struct yaml_frame *frame,
+              const char *what)
+{
+  s->ended = true;
+  if (yaml_complain (s, s->base_line + s->event.start_mark.line + 1,
+                     s->event.start_mark.column + 1, frame, NULL, "%s",
+                     what) == NO_MEMORY)
+    return NO_MEMORY;
+  return SYNTAX;
+}
 
 /* Make the next event available in s->event. */
 extern enum result yaml_peek_event (struct yaml_stream *s);
