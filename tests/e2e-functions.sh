@@ -12,13 +12,13 @@ requires virt-v2v-in-place --version
 guest () {
   guest=${BUILD:?}/guests/$1.raw
   mkdir -p "$BUILD/guests"
-  flock "$BUILD/guests/lock" make -s BUILD="$BUILD" "$guest"
+  MAKEFLAGS='' flock "$BUILD/guests/lock" make -s BUILD="$BUILD" "$guest"
 }
 
 # boots LOG ARGS...: the guest boots; what it reports is in LOG.
 boots () {
   local log=$1
-  if ! tests/tools/boot-guest.sh "${@:2:$#-2}" "$log" "${@: -1}"; then
+  if ! tests/tools/boot-guest.sh --log "$log" "${@:2}"; then
     tail -n 40 "$log"
     fail "the guest does not boot"
   fi

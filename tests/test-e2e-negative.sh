@@ -16,7 +16,7 @@ guest bios
 make_ova --name web --firmware bios "$tmp/web.ova" "$guest"
 plan_spec='skipGuestConversion: true'
 make_plan "$tmp/web.ova" web >"$tmp/plan.yaml"
-"$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out"
+"$NBDLIFT" run -q "$tmp/plan.yaml" --output "$tmp/out"
 
 disk=$(volume_of "$tmp/out" web 0)
 same_disk "$guest" "$disk"
@@ -26,7 +26,7 @@ boots "$tmp/vmware.log" --hardware vmware "$disk"
 reported "$tmp/vmware.log" 'disk=sda drivers=.*vmw_pvscsi.*'
 
 tests/tools/boot-guest.sh --until 'login: |[(]initramfs[)]' \
-  "$tmp/virtio.log" "$disk"
+  --log "$tmp/virtio.log" "$disk"
 tail -n 5 "$tmp/virtio.log"
 grep -aq 'ALERT!.*does not exist' "$tmp/virtio.log" ||
   fail "the guest found its disk without conversion"

@@ -26,7 +26,7 @@ networks='
   - source: {name: DMZ}
     destination: {type: multus, name: dmz, namespace: target}'
 make_plan "$tmp/db.ova" db >"$tmp/plan.yaml"
-"$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out"
+"$NBDLIFT" run -q "$tmp/plan.yaml" --output "$tmp/out"
 
 boots "$tmp/virtio.log" --firmware uefi --nic $mac1 --nic $mac2 \
   "$(volume_of "$tmp/out" db 0)" "$(volume_of "$tmp/out" db 1)"

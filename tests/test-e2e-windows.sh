@@ -24,7 +24,7 @@ export VIRT_TOOLS_DATA_DIR=$stand_ins/virt-tools
 vm='.[] | select (.kind == "VirtualMachine") | .spec.template'
 
 VIRTIO_WIN=$stand_ins \
-  "$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out"
+  "$NBDLIFT" run -q "$tmp/plan.yaml" --output "$tmp/out"
 
 # Its partition begins at 1 MiB.
 dd if="$(volume_of "$tmp/out" win 0)" of="$tmp/ntfs" bs=1M skip=1 \
@@ -45,6 +45,6 @@ manifest "$tmp/out/target/win.yaml" "$vm"' |
 
 mkdir "$tmp/none"
 VIRTIO_WIN=$tmp/none \
-  "$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out2"
+  "$NBDLIFT" run -q "$tmp/plan.yaml" --output "$tmp/out2"
 manifest "$tmp/out2/target/win.yaml" "$vm"' |
   .spec.domain.devices.disks[0].disk.bus == "sata"'

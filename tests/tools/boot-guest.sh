@@ -3,9 +3,11 @@
 #
 # Boot disks in qemu and watch the first serial port.
 #
-# usage: boot-guest.sh [--hardware virtio|vmware] [--firmware bios|uefi]
-#          [--nic MAC]... [--until PATTERN] [--limit SECONDS] LOG DISK...
+# usage: boot-guest.sh --log FILE [--hardware virtio|vmware]
+#          [--firmware bios|uefi] [--nic MAC]... [--until PATTERN]
+#          [--limit SECONDS] DISK...
 #
+#   --log        what comes over the serial port
 #   --hardware   virtio (default): disks and network cards as KubeVirt gives
 #                them; vmware: as a VMware host does (pvscsi and vmxnet3, for
 #                UEFI NVMe, since OVMF has no driver for pvscsi)
@@ -14,15 +16,15 @@
 #   --until      stop at a line that fits this extended regular expression;
 #                by default when the guest has reported (see make-guest.sh)
 #                and asks for a login
-#   LOG          what came over the serial port
 #
 # The disks stay as they are: writes go to temporary overlays.  Exit 0 if
 # what was waited for came within the limit (400 s), else 1.
 
 set -eu
-hardware=virtio firmware=bios until='' limit=400 nics=()
+log='' hardware=virtio firmware=bios until='' limit=400 nics=()
 while [ $# -gt 0 ]; do
   case $1 in
+    --log) log=$2; shift ;;
     --hardware) hardware=$2; shift ;;
     --firmware) firmware=$2; shift ;;
     --nic) nics+=("$2"); shift ;;
@@ -33,8 +35,7 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-log=$1
-shift
+[ -n "$log" ] && [ $# -gt 0 ] || { echo "$0: no log, or no disk" >&2; exit 2; }
 [ "${#nics[@]}" -gt 0 ] || nics=(00:50:56:aa:bb:01)
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/boot.XXXXXX")
