@@ -35,7 +35,10 @@ while [ $# -gt 0 ]; do
   esac
   shift
 done
-[ -n "$log" ] && [ $# -gt 0 ] || { echo "$0: no log, or no disk" >&2; exit 2; }
+if [ -z "$log" ] || [ $# -eq 0 ]; then
+  echo "$0: no log, or no disk" >&2
+  exit 2
+fi
 [ "${#nics[@]}" -gt 0 ] || nics=(00:50:56:aa:bb:01)
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/boot.XXXXXX")
