@@ -8,6 +8,8 @@
 source ./tests/functions.sh
 requires nbdcopy
 tmpdir
+pause=0.2
+[ "${SAN:-}" != valgrind ] || pause=3
 
 truncate -s 2M "$tmp/disk.raw"
 "$PYTHON" -c 'import random, sys
@@ -35,7 +37,7 @@ read_fails () {
   # shellcheck disable=SC2016
   expect_error "$pattern" timeout 60 "$NBDKIT" "$OVA_PLUGIN" -U - "$@" \
     --run 'nbdcopy --synchronous -C 1 "$uri" '"$tmp/out.raw"'
-           status=$?; sleep 0.2; exit $status'
+           status=$?; sleep '"$pause"'; exit $status'
 }
 
 # package SED: a fresh folder package vm whose OVF is changed by SED.
