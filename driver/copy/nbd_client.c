@@ -235,10 +235,11 @@ nbd_client_close (struct nbd_client *c)
     if (nbd_client_poll (c, -1, deadline - now, &alive) == -1)
       break;
   }
-  for (i = 0; i < c->nr; ++i) {
-    if (nbd_aio_is_ready (c->nbd[i]))
-      nbd_aio_disconnect (c->nbd[i], 0);
+  /* No NBD_CMD_DISC: servers take the end of the stream between requests
+   * as well, and nbd_aio_disconnect in libnbd 1.14 reads freed memory when
+   * the server is quick to hang up.
+   */
+  for (i = 0; i < c->nr; ++i)
     nbd_close (c->nbd[i]);
-  }
   c->nr = 0;
 }

@@ -49,10 +49,9 @@ extern int nbd_client_open (struct nbd_client *c, const char *uri,
 extern int nbd_client_poll (struct nbd_client *c, int wake_fd,
                             int timeout_ms, bool *alive);
 
-/* Give commands in flight half a second to end, take leave of the
- * server (NBD_CMD_DISC) and free the handles.  A command that did not
- * end is dropped without its callback; no buffer is used after the
- * return.
+/* Give commands in flight half a second to end, and close.  A command
+ * that did not end is dropped without its callback; no buffer is used
+ * after the return.
  */
 extern void nbd_client_close (struct nbd_client *c);
 

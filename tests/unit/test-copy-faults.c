@@ -269,7 +269,7 @@ test_full_disk (void **state)
 
   /* The mount goes away with this process. */
   if (unshare (CLONE_NEWNS) == -1 ||
-      mount (NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+      mount ("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == -1 ||
       mkdir (dir, 0700) == -1 ||
       mount ("tmpfs", dir, "tmpfs", 0, "size=4m") == -1) {
     print_message ("SKIP: cannot mount a small tmpfs: needs root\n");
