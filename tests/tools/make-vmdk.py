@@ -37,15 +37,17 @@ DAMAGES = '''
  header-capacity header-capacity-bytes header-capacity-directory
  header-grain-size header-grain-huge header-entries header-version
  header-compression header-flags header-newline header-unclean
- header-cowd header-sesparse
+ header-cowd header-sesparse header-no-markers header-no-gd
  gd-past-end gd-too-many gt-past-end gte-past-end gte-in-header
  grain-lba grain-size grain-marker grain-adler grain-data grain-short
  grain-long grain-cut
  footer-overlap footer-contradicts footer-no-gd footer-missing
  footer-bad-magic
  scan-loop scan-absurd scan-twice scan-unknown scan-outside
+ scan-no-end scan-overhead
  tail-cut tail-zero tail-padded
- descriptor-past-end descriptor-parent descriptor-hint
+ descriptor-past-end descriptor-huge descriptor-two descriptor-mismatch
+ descriptor-parent descriptor-hint
  descriptor-encrypted descriptor-noaccess descriptor-type
  descriptor-path descriptor-dotdot descriptor-twice descriptor-sectors
  descriptor-text descriptor-none descriptor-rounded descriptor-vmfssparse
@@ -123,6 +125,7 @@ class Maker:
             'header-version': ('version', 4),
             'header-compression': ('compression', 2),
             'header-flags': ('flags', flags ^ (1 << 16)),
+            'header-no-markers': ('flags', flags & ~(1 << 17)),
             'header-newline': ('newline', b'\r\n \r'),
             'header-unclean': ('unclean', 1),
             'header-cowd': ('magic', b'COWD'),
@@ -135,8 +138,14 @@ class Maker:
             return pad(fields['magic'])
         if d == 'descriptor-past-end':
             where = (1 << 40, 20)
+        if d == 'descriptor-huge':
+            where = (DESCRIPTOR_SECTOR, 2049)
         if d == 'descriptor-none':
             where = (0, 0)
+        if d == 'header-no-gd':
+            gd = 0
+        if d == 'scan-overhead':
+            overhead = 1 << 60
         f = fields
         return pad(struct.pack('<4sIIQQQQIQQQB4sH', f['magic'], f['version'],
                                f['flags'], f['capacity'], f['grain'],
@@ -176,6 +185,8 @@ class Maker:
                     sectors = '0x10'
                 if d == 'descriptor-rounded':
                     sectors -= 3
+                if d == 'descriptor-mismatch':
+                    sectors *= 2
             if d == 'descriptor-twice' and number == 1:
                 name = extents[0][2]
             line = '%s %s %s' % (access, sectors, kind)
@@ -184,6 +195,8 @@ class Maker:
                 if kind == 'FLAT':
                     line += ' %d' % (offset // SECTOR)
             lines.append(line)
+        if d == 'descriptor-two':
+            lines.append('RW 1 ZERO')
         lines += ['', '# The Disk Data Base', '#DDB', '',
                   'ddb.virtualHWVersion = "13"',
                   'ddb.adapterType = "lsilogic"', '']
@@ -210,7 +223,10 @@ class Maker:
             data = data[:-SECTOR]
         if d == 'grain-long':
             data += b'x'
-        packed = bytearray(zlib.compress(data, self.args.level))
+        packer = zlib.compressobj(self.args.level,
+                                  strategy=zlib.Z_FIXED if self.args.fixed
+                                  else zlib.Z_DEFAULT_STRATEGY)
+        packed = bytearray(packer.compress(data) + packer.flush())
         size = len(packed)
         if d == 'grain-adler':
             packed[-1] ^= 1
@@ -312,7 +328,8 @@ class Maker:
         if d != 'footer-missing':
             out.write(self.marker(FOOTER, 1))
             out.write(footer)
-        out.write(self.marker(EOS))
+        if d != 'scan-no-end':
+            out.write(self.marker(EOS))
         if d == 'tail-cut':
             out.truncate(data_end * 3 // 4)
         if d == 'tail-zero':
@@ -349,7 +366,10 @@ class Maker:
         tables = {}
         position = overhead * SECTOR
         seen = 0
-        for number, data in self.grains(start, capacity):
+        grains = self.grains(start, capacity)
+        if self.args.reverse:
+            grains = reversed(list(grains))
+        for number, data in grains:
             table = tables.setdefault(number // self.entries,
                                       [self.zero_entry()] * self.entries)
             table[number % self.entries] = position // SECTOR
@@ -461,6 +481,10 @@ def main():
                    help='store all of the last grain')
     p.add_argument('--tight', action='store_true',
                    help='leave out all unused space, for small files')
+    p.add_argument('--fixed', action='store_true',
+                   help='compress badly: random data become longer')
+    p.add_argument('--reverse', action='store_true',
+                   help='last grain first (stream-front and sparse)')
     p.add_argument('--level', type=int, default=1, help='of compression')
     p.add_argument('input')
     p.add_argument('output')
