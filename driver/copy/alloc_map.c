@@ -97,7 +97,7 @@ answered (void *opaque, int *error)
                  strerror (*error));
     m->failed = true;
   }
-  return 1;                     /* retire the command */
+  return m->sending ? 0 : 1;    /* retire the command; as in reader.c */
 }
 
 static void
@@ -116,6 +116,7 @@ alloc_map_ask (struct alloc_map *m, uint64_t offset)
 {
   const uint64_t size = m->client->size;
   uint64_t count;
+  int64_t cookie;
 
   if (m->failed || m->asking || m->known == size ||
       (m->known > offset && m->known - offset > AHEAD))
@@ -125,12 +126,16 @@ alloc_map_ask (struct alloc_map *m, uint64_t offset)
   count = MIN (WINDOW, size - m->known);
   m->asking = true;
   m->asked = m->known;
-  if (nbd_aio_block_status (m->client->nbd[0], count, m->known,
-                            (nbd_extent_callback) {
-                              .callback = got_extents, .user_data = m },
-                            (nbd_completion_callback) {
-                              .callback = answered, .user_data = m },
-                            0) == -1) {
+  m->sending = true;
+  cookie = nbd_aio_block_status (m->client->nbd[0], count, m->known,
+                                 (nbd_extent_callback) {
+                                   .callback = got_extents,
+                                   .user_data = m },
+                                 (nbd_completion_callback) {
+                                   .callback = answered, .user_data = m },
+                                 0);
+  m->sending = false;
+  if (cookie == -1) {
     /* libnbd may have called `answered' or not: either way is the end. */
     m->asking = false;
     m->failed = true;

@@ -28,6 +28,7 @@ struct alloc_map {
   uint64_t known;               /* bytes from the beginning that runs tell */
   uint64_t asked;               /* where the last question began */
   bool asking;                  /* a command is in flight */
+  bool sending;                 /* in nbd_aio_block_status */
   bool failed;                  /* the server does not tell: all is data */
 };
 

@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,16 @@ digest_of_zeroes (uint64_t len, uint8_t *out)
   return ret;
 }
 
+/* The digest of a whole block of zeroes, made once. */
+static uint8_t zero_block[DIGEST_BYTES];
+static bool zero_block_made;
+
+static void
+make_zero_block (void)
+{
+  zero_block_made = digest_of_zeroes (DIGEST_BLOCK, zero_block) == 0;
+}
+
 struct digest_tree *
 digest_tree_new (uint64_t size)
 {
@@ -55,11 +66,6 @@ digest_tree_new (uint64_t size)
   t->known = calloc (blocks + 1, 1);
   if (t->digest == NULL || t->known == NULL)
     goto oom;
-  if (digest_of_zeroes (DIGEST_BLOCK, t->zero) == -1 ||
-      digest_of_zeroes (size % DIGEST_BLOCK, t->zero_tail) == -1) {
-    digest_tree_free (t);
-    return NULL;
-  }
   return t;
 
  oom:
@@ -115,11 +121,21 @@ digest_tree_set (struct digest_tree *t, uint64_t block, const void *data,
 int
 digest_tree_set_zero (struct digest_tree *t, uint64_t block)
 {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+
   if (block >= t->blocks)
     return misfit (t, block);
-  memcpy (t->digest[block],
-          block_length (t, block) == DIGEST_BLOCK ? t->zero : t->zero_tail,
-          DIGEST_BYTES);
+  if (block_length (t, block) == DIGEST_BLOCK) {
+    pthread_once (&once, make_zero_block);
+    if (!zero_block_made) {
+      log_oom ();
+      return -1;
+    }
+    memcpy (t->digest[block], zero_block, DIGEST_BYTES);
+  }
+  else if (digest_of_zeroes (block_length (t, block),
+                             t->digest[block]) == -1)
+    return -1;
   t->known[block] = 1;
   return 0;
 }

@@ -16,8 +16,6 @@ struct digest_tree {
   uint64_t blocks;
   uint8_t (*digest)[DIGEST_BYTES];
   uint8_t *known;               /* bytes, not bits: set by several threads */
-  uint8_t zero[DIGEST_BYTES];   /* of a whole block of zeroes */
-  uint8_t zero_tail[DIGEST_BYTES]; /* of a last, shorter one */
 };
 
 /* The first bytes of a digest file, and of what the root is made of.

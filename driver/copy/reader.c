@@ -80,6 +80,7 @@ struct reader {
   unsigned next_connection;
   uint64_t next;                /* offset of the next chunk to begin */
 
+  bool sending;                 /* in nbd_aio_pread */
   unsigned in_flight;           /* reads */
   int read_errno;               /* of the first failed read */
   uint64_t read_errno_offset;
@@ -126,7 +127,19 @@ read_ended (void *opaque, int *error)
     }
   }
   part_ended (part->chunk);
-  return 1;                     /* retire the command */
+  /* Retire the command; but libnbd 1.14 reads it once more at the end of
+   * nbd_aio_pread, when that is where it failed.
+   */
+  return r->sending ? 0 : 1;
+}
+
+static int
+lost (struct reader *r, uint64_t offset, const char *why)
+{
+  log_error ("disk %s: source: the connection to the NBD server was lost "
+             "near offset %" PRIu64 ": %s", printable (r->name), offset, why);
+  errno = EIO;
+  return -1;
 }
 
 /* Read [offset, end) of CHUNK, in several requests if need be. */
@@ -137,8 +150,11 @@ send_reads (struct reader *r, struct chunk *chunk, uint64_t offset,
   struct nbd_handle *nbd = r->client->nbd[r->next_connection];
   struct part *part;
   uint64_t n;
+  int64_t cookie;
 
   for (; offset < end; offset += n) {
+    if (nbd_aio_is_dead (nbd) || nbd_aio_is_closed (nbd))
+      return lost (r, offset, "the server closed the connection");
     n = MIN (end - offset, r->max_read);
     part = malloc (sizeof *part);
     if (part == NULL) {
@@ -151,11 +167,15 @@ send_reads (struct reader *r, struct chunk *chunk, uint64_t offset,
 
     chunk->pending++;
     r->in_flight++;
-    if (nbd_aio_pread (nbd, chunk->buf + (offset - chunk->offset), n, offset,
-                       (nbd_completion_callback) {
-                         .callback = read_ended, .user_data = part,
-                         .free = free },
-                       0) == -1) {
+    r->sending = true;
+    cookie = nbd_aio_pread (nbd, chunk->buf + (offset - chunk->offset), n,
+                            offset,
+                            (nbd_completion_callback) {
+                              .callback = read_ended, .user_data = part,
+                              .free = free },
+                            0);
+    r->sending = false;
+    if (cookie == -1) {
       log_error ("disk %s: source: cannot read %" PRIu64 " bytes at offset "
                  "%" PRIu64 ": %s", printable (r->name), n, offset,
                  printable (nbd_get_error ()));
@@ -296,10 +316,8 @@ wait_for_source (struct reader *r)
 
   if (nbd_client_poll (r->client, r->workers.wake_fd, READER_TICK_MS,
                        &alive) == -1) {
-    log_error ("disk %s: source: the connection to the NBD server was lost "
-               "near offset %" PRIu64 ": %s", name,
-               r->read_errno ? r->read_errno_offset : r->next,
-               r->client->failure);
+    lost (r, r->read_errno ? r->read_errno_offset : r->next,
+          r->client->failure);
     return source_failed (r, EIO);
   }
   if (r->read_errno != 0) {
