@@ -126,7 +126,7 @@ output_table (const json_t *array, const struct output_column *columns)
       if (append_cell (&cells, object, &columns[j]) == -1)
         goto oom;
 
-  widths = calloc (nr_columns, sizeof *widths);
+  widths = calloc (nr_columns + 1, sizeof *widths);
   if (widths == NULL)
     goto oom;
   for (i = 0; i < cells.len; i++)

@@ -301,6 +301,7 @@ init_vms (struct run *run)
   const bool converts = s->ops->converts && !s->plan->skip_guest_conversion;
   size_t i;
 
+  run->nr_vms = 0;
   run->vms = calloc (run->pre->len + 1, sizeof *run->vms);
   if (run->vms == NULL) {
     log_oom ();

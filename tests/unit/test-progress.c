@@ -115,7 +115,7 @@ test_stall (void **state)
   line = progress_begin (p, "web", "DiskTransfer");
   a = progress_item_new (line, "a", PROGRESS_BYTES, 1000 * MIB);
   for (i = 2; i < 12; i++) {
-    progress_set (a, (i - 1) * 10 * MIB);
+    progress_set (a, 10 * MIB * (i - 1));
     progress_tick (p, i * SECOND);
   }
   assert_non_null (strstr (written (fp), "10 MiB/s"));
