@@ -21,7 +21,8 @@ struct serve_options {
   const char *log_dir;          /* keep server logs here; NULL: private
                                    folder, removed at the end */
   unsigned threads;             /* nbdkit -t; 0: 16 */
-  unsigned seconds;             /* time for each server to be ready; 0: 60 */
+  unsigned seconds;             /* time for each server to be ready, and then
+                                   to answer; 0: 3600 and 60 */
   bool verbose;                 /* nbdkit -v */
   bool tcp;                     /* listen on localhost TCP instead of Unix
                                    sockets, one server per disk with that

@@ -23,7 +23,10 @@
 #include "driver/copy/nbd_client.h"
 #include "driver/serve_private.h"
 
-#define DEFAULT_SECONDS 60
+/* A server that ends is seen at once.  One that is slow may be reading a
+ * gzip-compressed disk, which it does once, whole.
+ */
+#define DEFAULT_SECONDS 3600
 
 /* How long between two looks at the pid file. */
 #define LOOK_MS 10
