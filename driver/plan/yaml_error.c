@@ -177,6 +177,26 @@ find_key_without_blank (const char *text, size_t len, size_t offset,
   return 0;
 }
 
+/* The document around OFFSET may be a Secret.  What looks like a key
+ * there can be part of a value.
+ */
+static bool
+may_be_secret (const char *text, size_t len, size_t offset)
+{
+  static const char separator[] = "\n---";
+  const char *begin = text, *end, *p;
+
+  while ((p = memmem (begin, text + MIN (offset, len) - begin, separator,
+                      sizeof separator - 1)) != NULL)
+    begin = p + 1;
+  end = memmem (begin + 1, text + len - begin - 1, separator,
+                sizeof separator - 1);
+  if (end == NULL)
+    end = text + len;
+  return memmem (begin, end - begin, "Secret", 6) ||
+    memmem (begin, end - begin, "stringData", 10);
+}
+
 static void
 explain_character (char c, struct yaml_explanation *e)
 {
@@ -248,8 +268,12 @@ yaml_explain (const yaml_parser_t *parser, const char *text, size_t len,
                    "this context") == 0)
     n = find_key_without_blank (text, len, e->offset, &key);
   if (n > 0) {
-    snprintf (e->message, sizeof e->message,
-              "the blank after '%.*s:' is missing", (int) n, key);
+    if (may_be_secret (text, len, e->offset))
+      snprintf (e->message, sizeof e->message,
+                "the blank after the colon is missing");
+    else
+      snprintf (e->message, sizeof e->message,
+                "the blank after '%.*s:' is missing", (int) n, key);
     e->suggestion = "write KEY: VALUE, with a blank after the colon";
   }
 }

@@ -332,6 +332,13 @@ test_positions (void **state)
   expect ("b: \x01\n", "1:4 - the control character 0x01 is not allowed\n");
   expect ("image: x\nserviceAccount:sa1\nplaybook: y\n",
           "2:1 - the blank after 'serviceAccount:' is missing\n");
+  /* "not" may be part of a password. */
+  expect ("a: 1\n---\ndata:\n  a: b\n  not:shown\nkind: Secret\n"
+          "---\nb: 1\n", "{\"a\":1}\n{\"b\":1}\n"
+          "5:3 - the blank after the colon is missing\n");
+  expect ("kind: Secret\n---\nimage:x\nb: y\n---\nkind: Secret\n",
+          "{\"kind\":\"Secret\"}\n{\"kind\":\"Secret\"}\n"
+          "4:2 - the blank after 'image:' is missing\n");
   expect ("a:\n  - name:x\n    b: y\n",
           "3:6 - the blank after 'name:' is missing\n");
   expect ("url: http://x\nhttp://y\nz: 1\n",
