@@ -18,7 +18,7 @@
 #include "driver/serve_private.h"
 
 /* How much of the log's end is looked at, and how many lines are told. */
-#define TAIL (64 * 1024)
+#define TAIL 65536
 #define MAX_LINES 3
 
 /* The end of what SERVER has logged, NUL-terminated, or NULL. */
