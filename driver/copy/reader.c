@@ -4,11 +4,11 @@
  *
  * The disk is cut into chunks of request_size (rounded up to whole
  * digest blocks).  For each chunk that holds data one thread sends NBD
- * reads, of the data parts only, and takes the answers as they come; a chunk whose reads have all ended
- * goes to the workers, who write it and make its digests, and its buffer
- * is used again.  The number of buffers bounds memory and the requests
- * in flight.  Chunks that the server says are zero go to the workers
- * without a buffer, many at once.
+ * reads, of the data parts only, and takes the answers as they come; a
+ * chunk whose reads have all ended goes to the workers, who write it and
+ * make its digests, and its buffer is used again.  The number of buffers
+ * bounds memory and the requests in flight.  Chunks that the server says
+ * are zero go to the workers without a buffer, many at once.
  *
  * Nothing here waits longer than READER_TICK_MS.
  */

@@ -27,8 +27,8 @@ struct reader_consumer {
 };
 
 /* Read the export of CLIENT, called NAME in messages, with the numbers
- * (connections excepted) and the progress function of OPTIONS; *RESULT is set but for
- * progress.written.
+ * (connections excepted) and the progress function of OPTIONS; *RESULT is
+ * set but for progress.written.
  *
  * 0; or -1 with errno and a report: CLIENT is then closed.  Nothing is
  * reported for ECANCELED and for an error of the consumer

@@ -51,6 +51,7 @@ worker (void *opaque)
   struct workers *w = opaque;
   struct job *job;
 
+  log_set_context (w->log_context);
   while ((job = take_job (w)) != NULL) {
     job->error = 0;
     if (w->work (w->opaque, job) == -1)
@@ -70,6 +71,7 @@ workers_start (struct workers *w, unsigned nr,
   memset (w, 0, sizeof *w);
   w->work = work;
   w->opaque = opaque;
+  w->log_context = log_context ();
   w->todo_tail = &w->todo;
   pthread_mutex_init (&w->lock, NULL);
   pthread_cond_init (&w->more, NULL);

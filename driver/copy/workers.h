@@ -20,6 +20,7 @@ struct job {
 struct workers {
   int (*work) (void *opaque, struct job *job); /* 0, or -1 with errno */
   void *opaque;
+  void *log_context;            /* of the thread that started them */
   int wake_fd;                  /* readable when jobs have ended */
   unsigned nr;
   pthread_t thread[WORKERS_MAX];
