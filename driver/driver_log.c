@@ -20,7 +20,6 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static enum log_level max_level = LOG_LEVEL_INFO;
 static log_writer current_writer;
 static void *current_opaque;
-static __thread struct log_scope *innermost;
 
 void
 log_records_free (struct log_records *records)
@@ -118,13 +117,22 @@ report (enum log_level level, struct log_scope *scope, const char *text)
   write_message (level, scope, text);
 }
 
+/* Threads that work for one VM share its scope. */
+static bool
+hold_back (struct log_scope *scope, const char *text)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&lock);
+
+  return string_vector_append_dup (&scope->held, text) == 0;
+}
+
 static void
 sink (enum log_level level, const char *text, void *opaque)
 {
-  struct log_scope *scope = innermost;
+  struct log_scope *scope = log_context ();
 
   if (scope && scope->hold && level == LOG_LEVEL_ERROR &&
-      string_vector_append_dup (&scope->held, text) == 0)
+      hold_back (scope, text))
     return;
   report (level, scope, text);
 }
@@ -132,15 +140,15 @@ sink (enum log_level level, const char *text, void *opaque)
 void
 log_scope_enter (struct log_scope *scope)
 {
-  scope->outer = innermost;
-  innermost = scope;
+  scope->outer = log_context ();
+  log_set_context (scope);
 }
 
 void
 log_scope_leave (struct log_scope *scope)
 {
   log_scope_release (scope, NULL);
-  innermost = scope->outer;
+  log_set_context (scope->outer);
 }
 
 void

@@ -32,7 +32,8 @@ struct log_records {
 extern void log_records_free (struct log_records *records);
 
 /* What the calling thread is at.  A variable of the thread's stack;
- * scopes nest.  The strings must live as long as the scope, and can be
+ * scopes nest, and are the log_context of common/util/log.h, by which
+ * threads that work for this one share them.  The strings must live as long as the scope, and can be
  * changed by its own thread.
  */
 struct log_scope {

@@ -31,12 +31,25 @@ sink_stderr (enum log_level level, const char *text, void *opaque)
 
 static log_sink current_sink = sink_stderr;
 static void *current_opaque;
+static __thread void *current_context;
 
 void
 log_set_sink (log_sink sink, void *opaque)
 {
   current_sink = sink ? sink : sink_stderr;
   current_opaque = opaque;
+}
+
+void *
+log_context (void)
+{
+  return current_context;
+}
+
+void
+log_set_context (void *context)
+{
+  current_context = context;
 }
 
 void

@@ -45,6 +45,14 @@ extern void log_debug (const char *fmt, ...)
 extern void log_message (enum log_level level, const char *fmt, va_list args)
   __attribute__ ((format (printf, 2, 0)));
 
+/* What the calling thread works for, in terms of the sink; NULL at
+ * first.  A thread that works for another one takes over its context
+ * before it reports anything, so that the message is put down to the
+ * right object.  The other one waits for it to end.
+ */
+extern void *log_context (void);
+extern void log_set_context (void *context);
+
 /* log_error ("out of memory") and errno = ENOMEM. */
 extern void log_oom (void);
 

@@ -40,6 +40,7 @@ struct verify {
   uint64_t total;
   bool (*progress) (void *opaque, uint64_t done, uint64_t total);
   void *opaque;
+  void *log_context;            /* of the caller's thread */
 
   pthread_mutex_t lock;         /* the members below */
   size_t next;                  /* of CHECKS */
@@ -133,6 +134,7 @@ worker (void *opaque)
 {
   struct verify *v = opaque;
 
+  log_set_context (v->log_context);
   for (;;) {
     const struct check *c = NULL;
 
@@ -155,6 +157,7 @@ run (struct verify *v)
   const size_t wanted = MIN (v->nr_checks, (size_t) NR_THREADS);
 
   /* The caller's thread is one of them. */
+  v->log_context = log_context ();
   while (n + 1 < wanted &&
          pthread_create (&threads[n], NULL, worker, v) == 0)
     n++;

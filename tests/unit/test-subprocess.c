@@ -242,7 +242,10 @@ test_stop_quick (void **state)
   assert_true (seconds_since (&start) < 20);
 }
 
-/* Blocked signals and an ignored SIGPIPE of ours do not reach it. */
+/* Blocked signals and an ignored SIGPIPE of ours do not reach it.  Signals
+ * 32 and 33 are glibc's own and stay ignored if they were (make starts its
+ * children so): nobody can change that.
+ */
 static void
 test_signals (void **state)
 {
@@ -253,7 +256,9 @@ test_signals (void **state)
   sigaddset (&set, SIGTERM);
   sigprocmask (SIG_BLOCK, &set, &old);
   check_output ("grep -E '^Sig(Blk|Ign):' /proc/self/status | "
-                "tr -d '\\t' | sed 's/Sig...://'", NULL,
+                "tr -d '\\t' | "
+                "sed 's/Sig...://; s/0000000180000000/0000000000000000/'",
+                NULL,
                 "0000000000000000\n0000000000000000\n");
   sigprocmask (SIG_SETMASK, &old, NULL);
   signal (SIGPIPE, SIG_DFL);
