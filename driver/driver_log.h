@@ -33,8 +33,8 @@ extern void log_records_free (struct log_records *records);
 
 /* What the calling thread is at.  A variable of the thread's stack;
  * scopes nest, and are the log_context of common/util/log.h, by which
- * threads that work for this one share them.  The strings must live as long as the scope, and can be
- * changed by its own thread.
+ * threads that work for this one share them.  The strings must live as
+ * long as the scope, and can be changed by its own thread.
  */
 struct log_scope {
   const char *vm;               /* or NULL */
