@@ -171,7 +171,7 @@ int
 nbd_client_open (struct nbd_client *c, const char *uri, unsigned connections,
                  unsigned seconds, nbd_client_keep_on keep_on, void *opaque)
 {
-  int64_t size, maximum;
+  int64_t size, minimum, maximum;
   int err;
 
   memset (c, 0, sizeof *c);
@@ -197,6 +197,8 @@ nbd_client_open (struct nbd_client *c, const char *uri, unsigned connections,
     }
   }
 
+  minimum = nbd_get_block_size (c->nbd[0], LIBNBD_SIZE_MINIMUM);
+  c->min_request = minimum > 0 ? minimum : 1;
   maximum = nbd_get_block_size (c->nbd[0], LIBNBD_SIZE_MAXIMUM);
   c->max_request = maximum > 0 ? MIN ((uint64_t) maximum, MAX_REQUEST)
                                : MAX_REQUEST;

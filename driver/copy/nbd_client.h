@@ -21,7 +21,9 @@ struct nbd_client {
   struct nbd_handle *nbd[NBD_CLIENT_MAX];
   unsigned nr;                  /* connections that are open */
   uint64_t size;                /* bytes of the export */
-  uint64_t max_request;         /* the server's limit, at most 32 MiB */
+  uint64_t min_request;         /* the server's limits: requests must be
+                                   multiples of this, a power of 2, */
+  uint64_t max_request;         /* and at most this, at most 32 MiB */
   bool extents;                 /* base:allocation was negotiated */
   char failure[512];            /* why the last call failed, printable */
 };

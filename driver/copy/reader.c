@@ -70,6 +70,7 @@ struct reader {
   const struct copy_options *options;
   uint64_t chunk_size;          /* a multiple of DIGEST_BLOCK */
   uint64_t max_read;            /* bytes of one request */
+  uint64_t align;               /* of requests; divides both */
   struct alloc_map map;
   struct workers workers;
 
@@ -206,10 +207,10 @@ fill_chunk (struct reader *r, struct chunk *chunk)
           return -1;
         filled = to;
       }
-      from = MAX (at - at % READ_ALIGN, filled);
+      from = MAX (at - at % r->align, filled);
       memset (chunk->buf + (filled - chunk->offset), 0, from - filled);
     }
-    to = MIN ((run_end + READ_ALIGN - 1) / READ_ALIGN * READ_ALIGN, end);
+    to = MIN ((run_end + r->align - 1) / r->align * r->align, end);
   }
   if (to != 0) {
     if (send_reads (r, chunk, from, to) == -1)
@@ -397,7 +398,13 @@ reader_run (struct nbd_client *client, const char *name,
   unsigned i;
 
   result->progress.size = client->size;
+  /* A minimum is at most 64 KiB, and a maximum a multiple of it (NBD
+   * protocol, "Block size constraints").
+   */
+  r.align = MAX (READ_ALIGN, MIN (client->min_request, 64 * KIB));
   r.max_read = MIN (request_size, client->max_request);
+  if (r.max_read > r.align)
+    r.max_read -= r.max_read % r.align;
   r.chunk_size = (request_size + DIGEST_BLOCK - 1) / DIGEST_BLOCK *
     DIGEST_BLOCK;
   r.nr_chunks = options->requests ? options->requests : DEFAULT_REQUESTS;

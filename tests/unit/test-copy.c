@@ -117,7 +117,7 @@ test_options (void **state)
   };
   size_t i;
 
-  START_SERVER ("sparse-random", "size=70M", "percent=20", "seed=7");
+  START_SERVER ("sparse-random", "size=30M", "percent=20", "seed=7");
   for (i = 0; i < ARRAY_SIZE (variants); i++)
     check_copy (&variants[i]);
   stop_server ();
@@ -179,6 +179,29 @@ test_small_maximum (void **state)
   nbdcopy_option = "--sparse=4096";
 }
 
+/* And so is its smallest unit. */
+static void
+test_large_minimum (void **state)
+{
+  const struct copy_options options = { .target_is_zero = true };
+
+  START_SERVER ("--filter=blocksize-policy", "data",
+                "data= 1 @70000 2 @200000 3*300000 @3000000 4",
+                "size=4M", "blocksize-minimum=65536",
+                "blocksize-preferred=65536", "blocksize-maximum=262144",
+                "blocksize-error-policy=error");
+  unlink (in_folder ("ours"));
+  assert_int_equal (copy_to (in_folder ("ours"), &options), 0);
+  assert_no_error ();
+  stop_server ();
+  START_SERVER ("data", "data= 1 @70000 2 @200000 3*300000 @3000000 4",
+                "size=4M");
+  unlink (in_folder ("theirs"));
+  assert_int_equal (RUN ("nbdcopy", server_uri, in_folder ("theirs")), 0);
+  assert_same_bytes (in_folder ("ours"), in_folder ("theirs"));
+  stop_server ();
+}
+
 /* A file with N times 4 KiB of data after a hole of 4 KiB. */
 static void
 make_stripes (const char *path, int n)
@@ -198,7 +221,7 @@ test_many_extents (void **state)
 {
   const char *disk = in_folder ("many");
 
-  make_stripes (disk, 8192);
+  make_stripes (disk, 4096);
   START_SERVER ("file", disk);
   check_server ();
   unlink (disk);
@@ -406,6 +429,7 @@ main (void)
     cmocka_unit_test (test_single_connection),
     cmocka_unit_test (test_no_extents),
     cmocka_unit_test (test_small_maximum),
+    cmocka_unit_test (test_large_minimum),
     cmocka_unit_test (test_many_extents),
     cmocka_unit_test (test_hidden_zeroes),
     cmocka_unit_test (test_hole_is_read),
