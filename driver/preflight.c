@@ -462,6 +462,8 @@ on_path (const char *program)
 {
   const char *path = getenv ("PATH");
 
+  if (strchr (program, '/'))
+    return access (program, X_OK) == 0;
   while (path && *path) {
     const size_t n = strcspn (path, ":");
     CLEANUP_FREE char *file = NULL;
@@ -481,11 +483,12 @@ on_path (const char *program)
 static int
 check_programs (const struct look *look)
 {
-  static const struct {
+  const char *nbdkit = getenv ("NBDLIFT_NBDKIT");
+  const struct {
     const char *program, *suggestion;
     bool conversion;
   } programs[] = {
-    { "nbdkit", "install the package nbdkit", false },
+    { nbdkit ? nbdkit : "nbdkit", "install the package nbdkit", false },
     { "qemu-img", "install the package qemu-utils", true },
     { "virt-v2v-in-place", "install the package virt-v2v, or set "
       "skipGuestConversion in the plan", true },

@@ -323,6 +323,14 @@ init_vms (struct run *run)
   return 0;
 }
 
+static unsigned
+max_conversions (void)
+{
+  const long processors = sysconf (_SC_NPROCESSORS_ONLN);
+
+  return processors < 4 ? 1 : MIN (processors / 2, (long) MAX_CONVERSIONS);
+}
+
 enum exit_status
 run_plan (struct run *run, json_t **result)
 {
@@ -335,6 +343,7 @@ run_plan (struct run *run, json_t **result)
   run->started = time (NULL);
   pthread_mutex_init (&run->status_lock, NULL);
   limit_init (&run->disks, run->options->max_inflight);
+  limit_init (&run->conversions, max_conversions ());
 
   if (init_vms (run) == -1)
     status = STATUS_FAILED;
@@ -355,5 +364,6 @@ run_plan (struct run *run, json_t **result)
     run->target_ops->close (run->target);
   free (run->folder);
   limit_destroy (&run->disks);
+  limit_destroy (&run->conversions);
   return status;
 }

@@ -25,6 +25,7 @@
 
 #define DEFAULT_MAX_INFLIGHT 20 /* disks at once, as Forklift's default */
 #define MAX_DISKS_PER_VM 4      /* at once */
+#define MAX_CONVERSIONS 8       /* at once, and one per two processors */
 
 struct run_options {
   const char *output;           /* folder of the directory target */
@@ -44,6 +45,7 @@ struct run {
   int lock_fd;
   struct progress *progress;
   struct limit disks;           /* in flight, of all VMs */
+  struct limit conversions;     /* likewise: each runs a machine of its own */
   struct run_vm *vms;           /* one per pre */
   size_t nr_vms;
   atomic_size_t next;           /* the next VM to take */

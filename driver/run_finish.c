@@ -154,7 +154,10 @@ run_convert (struct run_vm *rv, struct progress_line *line)
   int r = 0;
 
   if (done == NULL) {
+    if (!limit_acquire (&rv->run->conversions, run_vm_stopped, rv))
+      return -1;
     r = convert (rv, line);
+    limit_release (&rv->run->conversions);
     done = journal_conversion (rv->journal);
   }
   if (done)

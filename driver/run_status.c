@@ -435,6 +435,8 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
   CLEANUP_JSON json_t *migration = json_object (), *list = json_array ();
   CLEANUP_JSON json_t *metadata = ref_to_json (&s->plan->meta);
   CLEANUP_JSON json_t *source = ref_to_json (&s->provider->meta);
+  CLEANUP_JSON json_t *networks = ref_to_json (&s->networks->meta);
+  CLEANUP_JSON json_t *storages = ref_to_json (&s->storages->meta);
   CLEANUP_JSON json_t *conditions = NULL;
   json_t *r;
   size_t i;
@@ -445,7 +447,8 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
                 run_outcome_name (plan_outcome (vms, nr_vms)),
                 completed == 0 ? started : completed));
   if (migration == NULL || list == NULL || metadata == NULL ||
-      source == NULL || conditions == NULL) {
+      source == NULL || networks == NULL || storages == NULL ||
+      conditions == NULL) {
     log_oom ();
     return NULL;
   }
@@ -458,10 +461,10 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
   if (set_time (migration, "started", started) == -1 ||
       set_time (migration, "completed", completed) == -1 ||
       json_set (migration, "history",
-                json_pack ("[{s:{s:O}, s:O, s:O}]",
-                           "provider", "source", source,
-                           "plan", metadata, "conditions",
-                           conditions)) == -1 ||
+                json_pack ("[{s:{s:O}, s:O, s:{s:O, s:O}, s:O}]",
+                           "provider", "source", source, "plan", metadata,
+                           "map", "network", networks, "storage", storages,
+                           "conditions", conditions)) == -1 ||
       json_set (migration, "vms", json_incref (list)) == -1)
     return NULL;
   r = json_pack ("{s:s, s:s, s:O, s:{s:O, s:O}}",

@@ -80,6 +80,17 @@ expect_status 0 "$NBDLIFT" run "$plan" --output "$out"
 expect_output 'preserveStaticIPs has no effect'
 rm -rf "$out"
 
+# Programs that are not installed are missed before anything is copied.
+mkdir "$tmp/bin"
+for program in bash cat env nbdkit qemu-img; do
+  ln -s "$(command -v $program)" "$tmp/bin/"
+done
+plan_spec='description: converted' make_plan "$tmp/ova" web >"$plan"
+expect_error 'virt-v2v-in-place, which this plan needs.*install the package' \
+  env PATH="$tmp/bin" "$NBDLIFT" run "$plan" --output "$out"
+[ "$status" -eq 3 ] || fail "status $status"
+[ ! -e "$out" ] || fail "something was made"
+
 # Which plan?
 make_plan "$tmp/ova" web | sed '/^kind: Plan/,$d' | sed '$d' |
   refused 3 'no Plan'
