@@ -25,6 +25,9 @@
 #include <unistd.h>
 
 #include <nfsc/libnfs.h>
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
 
 #include "common/include/minmax.h"
 #include "common/util/digest.h"
@@ -143,6 +146,25 @@ wait_for (struct nfs_session *s, struct call *c, int queued)
   return wait_until (s, c, queued, s->target->timeout);
 }
 
+/* A context has a client name from its start, which libnfs 4.0.0 does not
+ * free when another one is set.  (A leak that is suppressed by name makes
+ * nbdkit hang at its end.)
+ */
+static struct nfs_context *
+new_context (void)
+{
+  struct nfs_context *ctx;
+
+#ifdef __SANITIZE_ADDRESS__
+  __lsan_disable ();
+#endif
+  ctx = nfs_init_context ();
+#ifdef __SANITIZE_ADDRESS__
+  __lsan_enable ();
+#endif
+  return ctx;
+}
+
 /* A name that no other client has. */
 static int
 set_identity (struct nfs_context *ctx)
@@ -187,7 +209,7 @@ nfs_session_mount (struct nfs_session *s, const struct nfs_target *target,
   int r;
 
   nfs_session_drop (s);
-  s->ctx = nfs_init_context ();
+  s->ctx = new_context ();
   if (s->ctx == NULL || set_arguments (s->ctx, target->args) == -1 ||
       (version == 4 && set_identity (s->ctx) == -1) ||
       nfs_set_version (s->ctx, version) != 0) {
