@@ -22,6 +22,9 @@
 #include "driver/cancel.h"
 #include "driver/run.h"
 
+/* The status file is written every two seconds, in tenths. */
+#define STATUS_TICKS 20
+
 static char *
 format_path (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
 
@@ -207,8 +210,9 @@ prepare (struct run *run)
   return 0;
 }
 
-void
-run_save_status (struct run *run, time_t completed)
+/* Write the status file; COMPLETED is 0 while the run goes on. */
+static void
+save_status (struct run *run, time_t completed)
 {
   CLEANUP_FREE struct vm_status **list = calloc (run->nr_vms + 1,
                                                  sizeof *list);
@@ -220,11 +224,28 @@ run_save_status (struct run *run, time_t completed)
     return;
   for (i = 0; i < run->nr_vms; i++)
     list[i] = &run->vms[i].status;
-  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&run->status_lock);
   j = run_status_to_json (run->session, list, run->nr_vms, run->started,
                           completed);
   if (j)
     json_write_file (j, path);
+}
+
+/* Keep the status file as it is, more or less: with many VMs it is large
+ * and changes often.
+ */
+static void *
+status_thread (void *opaque)
+{
+  struct run *run = opaque;
+  const struct timespec pause = { .tv_nsec = 100000000 };
+  unsigned n;
+
+  for (n = 0; !atomic_load (&run->ended); n++) {
+    if (n % STATUS_TICKS == 0)
+      save_status (run, 0);
+    nanosleep (&pause, NULL);
+  }
+  return NULL;
 }
 
 /* Take VMs in the plan's order until there is none left. */
@@ -244,7 +265,6 @@ worker (void *opaque)
       vm_status_end (&rv->status, STEP_INITIALIZE, false);
       vm_status_outcome (&rv->status, OUTCOME_FAILED);
     }
-    run_save_status (run, 0);
   }
   return NULL;
 }
@@ -335,22 +355,27 @@ enum exit_status
 run_plan (struct run *run, json_t **result)
 {
   enum exit_status status = STATUS_TARGET;
+  pthread_t watcher;
   size_t i;
 
   *result = NULL;
   run->target_ops = &target_directory;
   run->lock_fd = -1;
   run->started = time (NULL);
-  pthread_mutex_init (&run->status_lock, NULL);
   limit_init (&run->disks, run->options->max_inflight);
   limit_init (&run->conversions, max_conversions ());
 
   if (init_vms (run) == -1)
     status = STATUS_FAILED;
   else if (open_target (run) == 0 && prepare (run) == 0) {
-    run_save_status (run, 0);
+    const bool watched =
+      pthread_create (&watcher, NULL, status_thread, run) == 0;
+
     run_workers (run);
-    run_save_status (run, time (NULL));
+    atomic_store (&run->ended, true);
+    if (watched)
+      pthread_join (watcher, NULL);
+    save_status (run, time (NULL));
     status = combine (run);
     *result = run_result (run, status);
   }

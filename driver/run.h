@@ -50,7 +50,7 @@ struct run {
   size_t nr_vms;
   atomic_size_t next;           /* the next VM to take */
   time_t started;
-  pthread_mutex_t status_lock;  /* one writer of the status file */
+  atomic_bool ended;            /* all VMs: the status thread can end */
 };
 
 /* One VM of a run. */
@@ -91,9 +91,6 @@ extern char *run_status_path (const char *plan_folder);
 extern char *run_digest_path (const char *vm_folder, size_t disk);
 /* Where the conversion of a VM works. */
 extern char *run_convert_dir (const char *vm_folder);
-
-/* Write the status file now. */
-extern void run_save_status (struct run *run, time_t completed);
 
 /* True if the VM is to stop: a signal, or RV->stop.  OPAQUE is RV. */
 extern bool run_vm_stopped (void *opaque);

@@ -162,7 +162,6 @@ run_step (struct run_vm *rv, size_t i)
 
   rv->scope.step = run_step_name (step);
   vm_status_begin (&rv->status, step);
-  run_save_status (rv->run, 0);
   line = progress_begin (rv->run->progress, rv->scope.vm, rv->scope.step);
   if (cancel_requested ())
     rv->result = STATUS_CANCELLED;

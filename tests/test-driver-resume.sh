@@ -80,6 +80,8 @@ finish_run
 
 echo "== SIGINT"
 start_slow
+"$NBDLIFT" status "$tmp/plan.yaml" -o "$out" -f json |
+  jq -e '.status.conditions[0].type == "Executing"' >"$tmp/verdict"
 kill -INT "$pid"
 status=0
 wait "$pid" || status=$?
