@@ -1,7 +1,8 @@
 # Lint: clang-tidy with one stamp per C file, so that only what changed is
 # looked at again, then the rest in .ci/lint.
 TIDY_STAMPS := $(SOURCES:%.c=$(BUILD)/%.tidy)
-$(TIDY_STAMPS): $(BUILD)/%.tidy: %.c .clang-tidy $(wildcard common/*.h \
+$(TIDY_STAMPS): $(BUILD)/%.tidy: %.c .clang-tidy \
+    tests/unit/.clang-tidy $(wildcard common/*.h \
     common/*/*.h plugins/*/*.h driver/*.h driver/*/*.h tests/unit/*.h)
 	@mkdir -p $(@D)
 	clang-tidy --quiet --warnings-as-errors='*' $< -- \

@@ -27,7 +27,7 @@ reserve (struct strbuf *b, size_t n)
     errno = ENOMEM;
     return -1;
   }
-  if (need <= b->cap)
+  if (b->ptr && need <= b->cap)
     return 0;
   if (!checked_add (need, b->cap / 2 + 32, &cap) || cap > PTRDIFF_MAX)
     cap = need;
