@@ -122,12 +122,6 @@ check_plan (const struct look *look)
            "has no effect when the target is a folder: data takes the "
            "network of this machine") == -1)
     return -1;
-  if (plan->preserve_cluster_cpu_model &&
-      strcmp (ops->type, "ovirt") != 0 &&
-      add (look, PROBLEM_ADVISORY, "NotSupported", where,
-           "spec.preserveClusterCpuModel", NULL,
-           "has an effect for sources of type ovirt only") == -1)
-    return -1;
   return 0;
 }
 

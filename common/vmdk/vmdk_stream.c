@@ -156,7 +156,7 @@ int
 vmdk_stream_scan (struct vmdk_sparse *s)
 {
   unsigned char head[VMDK_GRAIN_HEADER_SIZE + 4];
-  uint64_t offset, next;
+  uint64_t offset, next = 0;
   struct unit unit;
   bool metadata = false;        /* the directory or the footer was seen */
 
