@@ -26,6 +26,10 @@
 
 #define MAX_OVF_SIZE (16U << 20)
 #define MAX_PACKAGES 10000
+/* Names kept for the loose packages of one folder, each of which lists
+ * it.
+ */
+#define MAX_LISTED 2000000
 
 static bool
 has_suffix (const char *name, const char *suffix)
@@ -430,7 +434,7 @@ scan_folder (struct package_set *set, const char *folder, unsigned depth,
              size_t *nr_bad)
 {
   CLEANUP_STORE_ENTRIES store_entry_vector entries = EMPTY_VECTOR;
-  size_t i;
+  size_t i, listed = 0;
 
   if (set->store->ops->list (set->store, folder, &entries) == -1)
     return -1;
@@ -450,8 +454,17 @@ scan_folder (struct package_set *set, const char *folder, unsigned depth,
     else if (e->kind == STORE_FILE && depth <= OVA_DEPTH &&
              has_suffix (e->name, ".ova"))
       r = add_package (set, path, NULL);
-    else if (e->kind == STORE_FILE && has_suffix (e->name, ".ovf"))
+    else if (e->kind == STORE_FILE && has_suffix (e->name, ".ovf")) {
+      listed += entries.len;
+      if (listed > MAX_LISTED) {
+        log_error ("%s: too many .ovf files among too many others in one "
+                   "folder: give each package a folder of its own",
+                   printable (set->store->name));
+        errno = EINVAL;
+        return -1;
+      }
       r = add_package (set, path, &entries);
+    }
     if (r == -1) {
       if (errno == ENOMEM)
         return -1;

@@ -515,6 +515,20 @@ test_folder_with_bad_files (void **state)
   assert_non_null (strstr (captured, "none of the 3 packages"));
 }
 
+/* Every loose package lists its folder: that is bounded. */
+static void
+test_too_many_loose (void **state)
+{
+  char name[32];
+  unsigned i;
+
+  for (i = 0; i < 1500; ++i) {
+    snprintf (name, sizeof name, "%u.ovf", i);
+    write_text (name, OVF);
+  }
+  open_refused ("", EINVAL, "too many .ovf files");
+}
+
 static void
 test_empty_folder (void **state)
 {
@@ -830,6 +844,7 @@ main (void)
     test (test_relative),
     test (test_folder),
     test (test_folder_with_bad_files),
+    test (test_too_many_loose),
     test (test_empty_folder),
     test (test_chunks),
     test (test_missing_last_chunk),
