@@ -27,7 +27,7 @@ boots () {
 
 # reported LOG PATTERN: the guest has said so.
 reported () {
-  tr -d '\r' <"$1" | grep -Eq "^beacon: $2\$" ||
+  grep -Eq "^beacon: $2\$" <<<"$(tr -d '\r\0' <"$1")" ||
     fail "the guest has not reported '$2'"
 }
 

@@ -107,7 +107,7 @@ id=$(jq -r .id "$tmp/json")
 "$NBDLIFT" describe "$plan" "$id" -o json | cmp - "$tmp/json"
 "$NBDLIFT" describe "$plan" web.ova -o json | cmp - "$tmp/json"
 "$NBDLIFT" describe "$plan" web --provider ova -o json | cmp - "$tmp/json"
-"$NBDLIFT" describe "$plan" web -o yaml | grep -qx 'name: web'
+grep -qx 'name: web' <<<"$("$NBDLIFT" describe "$plan" web -o yaml)"
 "$NBDLIFT" describe "$plan" web -o libvirtxml >"$tmp/xml"
 if command -v xmllint >/dev/null; then
   xmllint --noout "$tmp/xml"

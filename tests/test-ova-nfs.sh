@@ -12,7 +12,7 @@ requires nbdcopy
 requires nbdinfo
 requires qemu-io
 requires ss
-nbdkit_ova --dump-plugin | grep -q '^ova_features=.*nfs' ||
+grep -q '^ova_features=.*nfs' <<<"$(nbdkit_ova --dump-plugin)" ||
   skip "built without libnfs"
 tmpdir
 

@@ -12,7 +12,7 @@ requires rpcbind
 requires nbdcopy
 requires ip
 requires unshare -n -m true
-nbdkit_ova --dump-plugin | grep -q '^ova_features=.*nfs' ||
+grep -q '^ova_features=.*nfs' <<<"$(nbdkit_ova --dump-plugin)" ||
   skip "built without libnfs"
 
 if [ "${IN_NAMESPACE:-}" != yes ]; then

@@ -92,7 +92,7 @@ qemu-img create -q -f qcow2 -o "data_file=$tmp/secret,data_file_raw=on" \
 expect_error "refused: its data is in another file" \
   nbdkit_ova -U - "$tmp/refuse" --run 'exit 0'
 qemu-img create -q --object secret,id=s,data=x -f qcow2 \
-  -o encrypt.format=luks,encrypt.key-secret=s,encrypt.iter-time=10 \
+  -o encrypt.format=aes,encrypt.key-secret=s \
   "$tmp/refuse/vm-disk1.qcow2" 5M
 expect_error "refused: it is encrypted" \
   nbdkit_ova -U - "$tmp/refuse" --run 'exit 0'

@@ -11,18 +11,17 @@ requires nm --version
 known=tests/data/nbdkit/plugin-symbols-1.32
 
 for plugin in "$BUILD"/plugins/*.so; do
-  shown=$(nm -D --defined-only "$plugin" | awk '{ print $3 }' |
-    grep -Ev '^(plugin_init|[a-z]+_debug_[a-z_]+)$' |
-    # what the instrumented builds add
+  defined=$(nm -D --defined-only "$plugin" | awk '{ print $3 }')
+  undefined=$(nm -D --undefined-only "$plugin" | awk '{ print $2 }')
+  # the last are what instrumented builds add
+  shown=$(grep -Ev '^(plugin_init|[a-z]+_debug_[a-z_]+)$' <<<"$defined" |
     grep -Ev '^(__asan_|__odr_asan|__ubsan_|__gcov_|_fini|_init|__sanitizer)' ||
     true)
   [ -z "$shown" ] || fail "$plugin shows: $shown"
-  nm -D --defined-only "$plugin" | grep -q ' plugin_init$' ||
-    fail "$plugin has no plugin_init"
+  grep -qx plugin_init <<<"$defined" || fail "$plugin has no plugin_init"
 
-  unknown=$(nm -D --undefined-only "$plugin" |
-    awk '$2 ~ /^nbdkit_/ { print $2 }' | grep -vxFf "$known" || true)
+  unknown=$(grep '^nbdkit_' <<<"$undefined" | grep -vxFf "$known" || true)
   [ -z "$unknown" ] || fail "$plugin needs what nbdkit 1.32 lacks: $unknown"
-  nm -D --undefined-only "$plugin" | grep -q ' nbdkit_error$' ||
+  grep -qx nbdkit_error <<<"$undefined" ||
     fail "$plugin does not use nbdkit: is this test right?"
 done
