@@ -47,8 +47,8 @@ extern size_t journal_nr_disks (const struct journal *j);
 
 /* Compare what the journal knows of each disk with VM: id, place,
  * version, capacity and data on the source.  0, or -1 with errno ESTALE
- * and a report that says what has changed.  Disks that are JOURNAL_DISK_NEW are not
- * compared.
+ * and a report that says what has changed.  Disks that are
+ * JOURNAL_DISK_NEW are not compared.
  */
 extern int journal_check_source (const struct journal *j,
                                  const struct vm *vm);
