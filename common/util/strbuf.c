@@ -282,6 +282,26 @@ parse_u64 (const char *s, uint64_t *r)
   return parse_u64_n (s, strlen (s), 10, r);
 }
 
+bool
+parse_size (const char *s, uint64_t *r)
+{
+  static const char units[] = "kmgt";
+  const size_t digits = strspn (s, "0123456789");
+  const char *unit = NULL;
+  uint64_t scale = 1, v;
+
+  if (s[digits] != '\0') {
+    unit = strchr (units, s[digits] | 0x20);
+    if (unit == NULL || s[digits + 1] != '\0')
+      return false;
+    scale <<= 10 * (unit - units + 1);
+  }
+  if (!parse_u64_n (s, digits, 10, &v) || !checked_mul (v, scale, &v))
+    return false;
+  *r = v;
+  return true;
+}
+
 const char *
 human_size (uint64_t bytes)
 {

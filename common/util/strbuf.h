@@ -54,6 +54,11 @@ extern bool parse_u64 (const char *s, uint64_t *r);
 /* As parse_u64, but the first N bytes of S only, in BASE 8, 10 or 16. */
 extern bool parse_u64_n (const char *s, size_t n, int base, uint64_t *r);
 
+/* The whole of S as a number of bytes: decimal, then nothing or one of
+ * K M G T (powers of 1024, small letters too).  As parse_u64.
+ */
+extern bool parse_size (const char *s, uint64_t *r);
+
 /* "12.5 GiB" and the like into a static thread-local buffer. */
 extern const char *human_size (uint64_t bytes);
 

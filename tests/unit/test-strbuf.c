@@ -146,6 +146,30 @@ test_numbers (void **state)
 }
 
 static void
+test_parse_size (void **state)
+{
+  static const char *const bad[] = {
+    "", "K", "1KB", "1 K", "-1", "1.5G", "1P", "0x10", "1k ", "1\v",
+    "16777216T", "18446744073709551616" };
+  uint64_t r = 42;
+  size_t i;
+
+  for (i = 0; i < ARRAY_SIZE (bad); ++i)
+    assert_false (parse_size (bad[i], &r));
+  assert_int_equal (r, 42);
+  assert_true (parse_size ("1000", &r));
+  assert_int_equal (r, 1000);
+  assert_true (parse_size ("3k", &r));
+  assert_int_equal (r, 3 << 10);
+  assert_true (parse_size ("100M", &r));
+  assert_int_equal (r, 100 << 20);
+  assert_true (parse_size ("2g", &r));
+  assert_true (r == 2 * GIB);
+  assert_true (parse_size ("16777215T", &r));
+  assert_true (r == UINT64_C (16777215) << 40);
+}
+
+static void
 test_human_size (void **state)
 {
   assert_string_equal (human_size (0), "0 bytes");
@@ -166,6 +190,7 @@ main (void)
     cmocka_unit_test (test_printable),
     cmocka_unit_test (test_printable_slots),
     cmocka_unit_test (test_numbers),
+    cmocka_unit_test (test_parse_size),
     cmocka_unit_test (test_human_size),
   };
 
