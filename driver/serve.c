@@ -96,7 +96,7 @@ try_disk (struct served_vm *s, size_t i, const struct vm_disk *disk,
   struct nbd_client client;
   uint64_t size;
 
-  if (nbd_client_open (&client, s->disks[i].uri, 1, seconds, keep_on,
+  if (nbd_client_open (&client, s->disks[i].uri, 1, NULL, seconds, keep_on,
                        NULL) == -1) {
     const int err = errno;
     CLEANUP_FREE char *reason = NULL;
@@ -207,6 +207,7 @@ served_error (struct served_vm *s, size_t i)
 void
 serve_stop (struct served_vm *s)
 {
+  const int64_t deadline = monotonic_ms () + GRACE_MS;
   size_t i;
 
   /* All at once, then one after the other. */
@@ -217,7 +218,8 @@ serve_stop (struct served_vm *s)
     struct server *server = &s->servers[i];
 
     if (server->pid != 0)
-      subprocess_stop (server->pid, true, GRACE_MS);
+      subprocess_stop (server->pid, true,
+                       MAX (deadline - monotonic_ms (), (int64_t) 0));
     free (server->socket);
     free (server->pid_file);
     free (server->log_file);

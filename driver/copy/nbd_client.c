@@ -8,9 +8,11 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/strbuf.h"
 #include "driver/copy/nbd_client.h"
@@ -30,6 +32,46 @@ monotonic_ms (void)
 
   clock_gettime (CLOCK_MONOTONIC, &ts);
   return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+/* Where the password of URI is, which may be in no good form; false if
+ * there is none.
+ */
+static bool
+find_password (const char *uri, size_t *from, size_t *to)
+{
+  const char *p = strstr (uri, "://"), *colon, *at, *end;
+
+  p = p ? p + 3 : uri;
+  end = p + strcspn (p, "/?#");
+  colon = memchr (p, ':', end - p);
+  if (colon == NULL || *p == '[')
+    return false;
+  at = memrchr (p, '@', end - p);
+  /* No port: a password with a character that must be escaped there? */
+  if (at == NULL && colon[1 + strspn (colon + 1, "0123456789")] != *end)
+    at = strrchr (colon, '@');
+  if (at == NULL || at < colon)
+    return false;
+  *from = colon + 1 - uri;
+  *to = at - uri;
+  return true;
+}
+
+char *
+nbd_client_safe_uri (const char *uri)
+{
+  CLEANUP_STRBUF struct strbuf b = { 0 };
+  size_t from, to;
+
+  if (find_password (uri, &from, &to)) {
+    if (strbuf_append_bytes (&b, uri, from) == -1 ||
+        strbuf_append (&b, "***") == -1 ||
+        strbuf_append (&b, uri + to) == -1)
+      return NULL;
+    uri = b.ptr;
+  }
+  return strdup (printable (uri));
 }
 
 static const char *
@@ -115,50 +157,78 @@ nbd_client_poll (struct nbd_client *c, int wake_fd, int timeout_ms,
   return 0;
 }
 
-/* Drive a new handle until it is connected. */
+/* What nbd_client_open was called with. */
+struct attempt {
+  struct nbd_client *c;
+  const char *uri;
+  char *shown;                  /* of the URI, in messages */
+  const char *delta_context;
+  unsigned seconds;
+  nbd_client_keep_on keep_on;
+  void *opaque;
+};
+
 static int
-await_ready (struct nbd_client *c, struct nbd_handle *nbd, const char *uri,
-             unsigned seconds, nbd_client_keep_on keep_on, void *opaque)
+cannot_connect (const struct attempt *a)
 {
-  const int64_t deadline = monotonic_ms () + (int64_t) seconds * 1000;
+  /* libnbd quotes a URI that it does not like. */
+  const char *text = nbd_get_error ();
+  const char *uri = text ? strstr (text, a->uri) : NULL;
+  CLEANUP_STRBUF struct strbuf b = { 0 };
+
+  if (uri && (strbuf_append_bytes (&b, text, uri - text) == -1 ||
+              strbuf_append (&b, a->shown) == -1 ||
+              strbuf_append (&b, uri + strlen (a->uri)) == -1))
+    text = NULL;
+  else if (uri)
+    text = b.ptr;
+  return failed (a->c, EIO, "cannot connect to the NBD server at %s: %s",
+                 a->shown, printable (text ? text : "unknown error"));
+}
+
+/* Drive a new handle until IS_THERE says that it is. */
+static int
+await (const struct attempt *a, struct nbd_handle *nbd,
+       int (*is_there) (struct nbd_handle *nbd))
+{
+  const int64_t deadline = monotonic_ms () + (int64_t) a->seconds * 1000;
   struct nbd_client one = { .nbd = { nbd }, .nr = 1 };
   bool alive;
 
-  while (!nbd_aio_is_ready (nbd)) {
+  while (!is_there (nbd)) {
     if (nbd_aio_is_dead (nbd) || nbd_aio_is_closed (nbd))
-      return failed (c, EIO, "cannot connect to the NBD server at %s: %s",
-                     printable (uri), libnbd_error ());
+      return cannot_connect (a);
     if (monotonic_ms () >= deadline)
-      return failed (c, ETIMEDOUT, "the NBD server at %s did not answer "
-                     "within %u seconds", printable (uri), seconds);
-    if (keep_on && !keep_on (opaque))
-      return failed (c, ECANCELED, "cancelled");
+      return failed (a->c, ETIMEDOUT, "the NBD server at %s did not answer "
+                     "within %u seconds", a->shown, a->seconds);
+    if (a->keep_on && !a->keep_on (a->opaque))
+      return failed (a->c, ECANCELED, "cancelled");
     if (nbd_client_poll (&one, -1, TICK_MS, &alive) == -1)
-      return failed (c, EIO, "cannot connect to the NBD server at %s: %s",
-                     printable (uri), one.failure);
+      return failed (a->c, EIO, "cannot connect to the NBD server at %s: %s",
+                     a->shown, one.failure);
   }
   return 0;
 }
 
 /* Open one more connection. */
 static int
-connect_one (struct nbd_client *c, const char *uri, unsigned seconds,
-             nbd_client_keep_on keep_on, void *opaque)
+connect_one (const struct attempt *a)
 {
   struct nbd_handle *nbd = nbd_create ();
   int err;
 
   if (nbd == NULL)
-    return failed (c, ENOMEM, "%s", libnbd_error ());
+    return failed (a->c, ENOMEM, "%s", libnbd_error ());
 
   /* Buffers are never used unless the whole read succeeded. */
   if (nbd_set_pread_initialize (nbd, false) == -1 ||
       nbd_add_meta_context (nbd, LIBNBD_CONTEXT_BASE_ALLOCATION) == -1 ||
-      nbd_aio_connect_uri (nbd, uri) == -1)
-    failed (c, EIO, "cannot connect to the NBD server at %s: %s",
-            printable (uri), libnbd_error ());
-  else if (await_ready (c, nbd, uri, seconds, keep_on, opaque) == 0) {
-    c->nbd[c->nr++] = nbd;
+      (a->delta_context &&
+       nbd_add_meta_context (nbd, a->delta_context) == -1) ||
+      nbd_aio_connect_uri (nbd, a->uri) == -1)
+    cannot_connect (a);
+  else if (await (a, nbd, nbd_aio_is_ready) == 0) {
+    a->c->nbd[a->c->nr++] = nbd;
     return 0;
   }
   err = errno;
@@ -167,34 +237,72 @@ connect_one (struct nbd_client *c, const char *uri, unsigned seconds,
   return -1;
 }
 
-int
-nbd_client_open (struct nbd_client *c, const char *uri, unsigned connections,
-                 unsigned seconds, nbd_client_keep_on keep_on, void *opaque)
+static int
+got_context (void *opaque, const char *name)
 {
-  int64_t size, minimum, maximum;
-  int err;
+  struct strbuf *list = opaque;
 
-  memset (c, 0, sizeof *c);
-  if (connect_one (c, uri, seconds, keep_on, opaque) == -1)
+  if (list->len > 0 && strbuf_append (list, ", ") == -1)
+    return -1;
+  return strbuf_append (list, name);
+}
+
+/* The server has not got the context that we need: tell which it has,
+ * as far as it says so.
+ */
+static int
+no_such_context (const struct attempt *a)
+{
+  struct nbd_handle *nbd = nbd_create ();
+  CLEANUP_STRBUF struct strbuf list = { 0 };
+  const nbd_context_callback callback = { .callback = got_context,
+                                          .user_data = &list };
+
+  if (nbd && nbd_set_opt_mode (nbd, true) == 0 &&
+      nbd_aio_connect_uri (nbd, a->uri) == 0 &&
+      await (a, nbd, nbd_aio_is_negotiating) == 0 &&
+      nbd_aio_opt_list_meta_context (nbd, callback,
+                                     NBD_NULL_COMPLETION) != -1)
+    await (a, nbd, nbd_aio_is_negotiating);
+  nbd_close (nbd);
+
+  return failed (a->c, ENOTSUP, "the NBD server at %s has no metadata "
+                 "context %s for this export%s%s", a->shown,
+                 printable (a->delta_context),
+                 list.len > 0 ? "; it has: " : " (and lists no other)",
+                 list.len > 0 ? printable (list.ptr) : "");
+}
+
+static int
+open_all (const struct attempt *a, unsigned connections)
+{
+  struct nbd_client *c = a->c;
+  int64_t size, minimum, maximum;
+
+  if (connect_one (a) == -1)
     return -1;
   size = nbd_get_size (c->nbd[0]);
-  if (size == -1) {
-    failed (c, EIO, "%s", libnbd_error ());
-    goto err;
-  }
+  if (size == -1)
+    return failed (c, EIO, "%s", libnbd_error ());
   c->size = size;
+  c->extents = nbd_can_meta_context (c->nbd[0],
+                                     LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;
+  if (a->delta_context) {
+    if (nbd_can_meta_context (c->nbd[0], a->delta_context) != 1)
+      return no_such_context (a);
+    if (strcmp (a->delta_context, LIBNBD_CONTEXT_BASE_ALLOCATION) != 0)
+      c->delta_context = a->delta_context;
+  }
 
   if (nbd_can_multi_conn (c->nbd[0]) != 1)
     connections = 1;
   connections = MIN (connections, (unsigned) NBD_CLIENT_MAX);
   while (c->nr < connections) {
-    if (connect_one (c, uri, seconds, keep_on, opaque) == -1)
-      goto err;
-    if (nbd_get_size (c->nbd[c->nr - 1]) != size) {
-      failed (c, EIO, "the NBD server gives this export another size on each "
-              "connection");
-      goto err;
-    }
+    if (connect_one (a) == -1)
+      return -1;
+    if (nbd_get_size (c->nbd[c->nr - 1]) != size)
+      return failed (c, EIO, "the NBD server gives this export another size "
+                     "on each connection");
   }
 
   minimum = nbd_get_block_size (c->nbd[0], LIBNBD_SIZE_MINIMUM);
@@ -202,11 +310,24 @@ nbd_client_open (struct nbd_client *c, const char *uri, unsigned connections,
   maximum = nbd_get_block_size (c->nbd[0], LIBNBD_SIZE_MAXIMUM);
   c->max_request = maximum > 0 ? MIN ((uint64_t) maximum, MAX_REQUEST)
                                : MAX_REQUEST;
-  c->extents = nbd_can_meta_context (c->nbd[0],
-                                     LIBNBD_CONTEXT_BASE_ALLOCATION) == 1;
   return 0;
+}
 
- err:
+int
+nbd_client_open (struct nbd_client *c, const char *uri, unsigned connections,
+                 const char *delta_context, unsigned seconds,
+                 nbd_client_keep_on keep_on, void *opaque)
+{
+  CLEANUP_FREE char *shown = nbd_client_safe_uri (uri);
+  const struct attempt a = { c, uri, shown, delta_context, seconds, keep_on,
+                             opaque };
+  int err;
+
+  memset (c, 0, sizeof *c);
+  if (shown == NULL)
+    return failed (c, ENOMEM, "out of memory");
+  if (open_all (&a, connections) == 0)
+    return 0;
   err = errno;
   nbd_client_close (c);
   errno = err;

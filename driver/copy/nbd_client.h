@@ -25,6 +25,8 @@ struct nbd_client {
                                    multiples of this, a power of 2, */
   uint64_t max_request;         /* and at most this, at most 32 MiB */
   bool extents;                 /* base:allocation was negotiated */
+  const char *delta_context;    /* negotiated too; borrowed; NULL: none
+                                   but base:allocation */
   char failure[512];            /* why the last call failed, printable */
 };
 
@@ -32,15 +34,24 @@ struct nbd_client {
 typedef bool (*nbd_client_keep_on) (void *opaque);
 
 /* Connect to URI: CONNECTIONS of them if the server allows several
- * (NBD_FLAG_CAN_MULTI_CONN), else one.  Gives up after SECONDS.
+ * (NBD_FLAG_CAN_MULTI_CONN), else one.  DELTA_CONTEXT: a metadata context
+ * that must be there, or NULL; base:allocation is always asked for too,
+ * and if it is DELTA_CONTEXT it must be there.  Gives up after SECONDS.
  * KEEP_ON may be NULL.
  *
- * 0; or -1 with errno (EIO, ETIMEDOUT, ECANCELED): no connection is
+ * 0; or -1 with errno (EIO, ETIMEDOUT, ECANCELED, or ENOTSUP: the server
+ * has no such context; the failure lists those it has): no connection is
  * open then and C->failure tells what happened; the caller reports.
  */
 extern int nbd_client_open (struct nbd_client *c, const char *uri,
-                            unsigned connections, unsigned seconds,
-                            nbd_client_keep_on keep_on, void *opaque);
+                            unsigned connections, const char *delta_context,
+                            unsigned seconds, nbd_client_keep_on keep_on,
+                            void *opaque);
+
+/* URI as it may be shown: printable, and without the password if it has
+ * one.  The caller frees it.  NULL with errno ENOMEM.
+ */
+extern char *nbd_client_safe_uri (const char *uri);
 
 /* Wait for any connection, or for WAKE_FD (-1: none) to be readable, up
  * to TIMEOUT_MS, and let libnbd work: callbacks of commands run here.
