@@ -183,6 +183,7 @@ volume_digests (struct run_vm *rv, size_t i, bool converted)
   const char *path = v->complete ? v->final_path : v->path;
   CLEANUP_FREE char *copied = NULL;
   CLEANUP_CLOSE int fd = -1;
+  struct digest_tree *like, *tree;
 
   if (!converted && !d->blank) {
     copied = run_digest_path (rv->folder, i);
@@ -193,7 +194,12 @@ volume_digests (struct run_vm *rv, size_t i, bool converted)
     log_error ("cannot open %s: %m", path);
     return NULL;
   }
-  return digest_tree_of_fd (fd, v->size, path, digest_progress, rv);
+  like = digest_tree_new (v->size, BLOCK_DIGEST_POLY1305);
+  if (like == NULL)
+    return NULL;
+  tree = digest_tree_of_fd (fd, like, path, digest_progress, rv);
+  digest_tree_free (like);
+  return tree;
 }
 
 static int

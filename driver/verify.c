@@ -194,8 +194,7 @@ verify_volume (struct look *look)
     return "differs";
   }
   look->item = NULL;
-  now = digest_tree_of_fd (fd, digest_tree_size (recorded), look->volume,
-                           read_progress, look);
+  now = digest_tree_of_fd (fd, recorded, look->volume, read_progress, look);
   if (now == NULL)
     return "unknown";
   r = compare (look, recorded, now, look->volume);
@@ -223,7 +222,8 @@ verify_source (struct look *look)
   if (recorded == NULL)
     return "unknown";
   look->item = NULL;
-  now = digest_tree_of_nbd (look->uri, look->name, read_progress, look);
+  now = digest_tree_of_nbd (look->uri, recorded, look->name, read_progress,
+                            look);
   return now ? compare (look, recorded, now, "the source") : "unknown";
 }
 

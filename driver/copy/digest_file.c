@@ -5,10 +5,12 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <inttypes.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/include/checked.h"
 #include "common/include/cleanup.h"
@@ -16,11 +18,17 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/copy/digest_tree_private.h"
+#include "driver/copy/is_zero.h"
 
-/* Who can read the digests can tell whether a disk holds a block that he
- * knows: as secret as the disk itself.
+/* The version of the format. */
+#define DIGEST_FILE_VERSION 2
+
+/* Digests tell no more than what whoever has the disk knows already, and
+ * the key of Poly1305 is no secret once the copy is made: it kept the
+ * digests apart from the data that they were made of, and guards against
+ * accidents, not against people.  Checking may be another user's work.
  */
-#define DIGEST_FILE_MODE 0660
+#define DIGEST_FILE_MODE 0644
 
 static const uint8_t magic[8] = "NBDLIFTD";
 
@@ -28,9 +36,11 @@ void
 digest_header_make (const struct digest_tree *t, struct digest_header *header)
 {
   memcpy (header->magic, magic, sizeof magic);
-  header->version = htole64 (1);
+  header->version = htole64 (DIGEST_FILE_VERSION);
+  header->type = htole64 (t->type);
   header->size = htole64 (t->size);
   header->block = htole64 (DIGEST_BLOCK);
+  memcpy (header->key, t->key, sizeof header->key);
 }
 
 int
@@ -38,7 +48,7 @@ digest_tree_save (const struct digest_tree *t, const char *path)
 {
   CLEANUP_ATOMIC_FILE struct atomic_file f = { 0 };
   struct digest_header header;
-  uint8_t root[DIGEST_BYTES];
+  uint8_t root[ROOT_BYTES];
 
   if (digest_tree_raw_root (t, root) == -1 ||
       atomic_file_open (&f, path, DIGEST_FILE_MODE) == -1)
@@ -46,7 +56,7 @@ digest_tree_save (const struct digest_tree *t, const char *path)
   digest_header_make (t, &header);
   /* commit finds the error of any of these. */
   fwrite (&header, sizeof header, 1, f.fp);
-  fwrite (t->digest, DIGEST_BYTES, t->blocks, f.fp);
+  fwrite (t->digests, t->digest_size, t->blocks, f.fp);
   fwrite (root, sizeof root, 1, f.fp);
   return atomic_file_commit (&f);
 }
@@ -60,46 +70,106 @@ broken (const char *path, const char *how)
   return NULL;
 }
 
-/* The tree of a file whose length says that its header may be true. */
+static struct digest_tree *
+other_version (const char *path, bool older)
+{
+  if (older)
+    log_error ("%s: made by an older nbdlift; copy the disk again",
+               printable (path));
+  else
+    log_error ("%s: made by a newer nbdlift; use that one to read it",
+               printable (path));
+  errno = EINVAL;
+  return NULL;
+}
+
+/* A type without a key has zeroes there. */
+static bool
+key_is_valid (const struct digest_header *header, enum block_digest type)
+{
+  return block_digest_has_key (type) ||
+    is_all_zero (header->key, sizeof header->key);
+}
+
+/* The tree of a file of FILE_SIZE bytes, which must be what the header
+ * says: nothing larger than the file is ever allocated.
+ */
 static struct digest_tree *
 new_tree (const char *path, FILE *fp, uint64_t file_size)
 {
   struct digest_header header;
-  uint64_t size, blocks, expected;
+  uint64_t version, type, size, blocks, expected;
+  const size_t until_type = offsetof (struct digest_header, type);
 
-  if (fread (&header, sizeof header, 1, fp) != 1)
+  /* Other versions may have shorter headers. */
+  if (fread (&header, until_type, 1, fp) != 1)
     return broken (path, "too short");
   if (memcmp (header.magic, magic, sizeof magic) != 0)
     return broken (path, "wrong magic");
-  if (le64toh (header.version) != 1 || le64toh (header.block) != DIGEST_BLOCK)
-    return broken (path, "another version or block size");
+  version = le64toh (header.version);
+  if (version != DIGEST_FILE_VERSION)
+    return other_version (path, version < DIGEST_FILE_VERSION);
+  if (fread ((uint8_t *) &header + until_type, sizeof header - until_type, 1,
+             fp) != 1)
+    return broken (path, "too short");
+  type = le64toh (header.type);
+  if (type != BLOCK_DIGEST_POLY1305 && type != BLOCK_DIGEST_SHA256)
+    return broken (path, "unknown type of digests");
+  if (le64toh (header.block) != DIGEST_BLOCK)
+    return broken (path, "another block size");
+  if (!key_is_valid (&header, type))
+    return broken (path, "a key where none belongs");
   size = le64toh (header.size);
   blocks = size / DIGEST_BLOCK + (size % DIGEST_BLOCK != 0);
-  if (!checked_mul (blocks, DIGEST_BYTES, &expected) ||
-      !checked_add (expected, sizeof header + DIGEST_BYTES, &expected) ||
+  if (!checked_mul (blocks, block_digest_size (type), &expected) ||
+      !checked_add (expected, sizeof header + ROOT_BYTES, &expected) ||
       expected != file_size)
     return broken (path, "its length does not fit the size of the disk");
-  return digest_tree_new (size);
+  return digest_tree_make (size, type, header.key);
+}
+
+/* Open PATH, which must be a regular file: never wait for a pipe. */
+static FILE *
+open_file (const char *path, struct stat *st)
+{
+  int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  FILE *fp;
+
+  if (fd == -1 || fstat (fd, st) == -1) {
+    log_error ("%s: %m", printable (path));
+    goto err;
+  }
+  if (!S_ISREG (st->st_mode)) {
+    broken (path, "not a regular file");
+    goto err;
+  }
+  fp = fdopen (fd, "r");
+  if (fp != NULL)
+    return fp;
+  log_oom ();
+
+ err:
+  if (fd >= 0)
+    close (fd);
+  return NULL;
 }
 
 struct digest_tree *
 digest_tree_load (const char *path)
 {
-  CLEANUP_FCLOSE FILE *fp = fopen (path, "re");
-  uint8_t saved[DIGEST_BYTES], root[DIGEST_BYTES];
-  struct digest_tree *t;
   struct stat st;
+  CLEANUP_FCLOSE FILE *fp = open_file (path, &st);
+  uint8_t saved[ROOT_BYTES], root[ROOT_BYTES];
+  struct digest_tree *t;
 
-  if (fp == NULL || fstat (fileno (fp), &st) == -1) {
-    log_error ("%s: %m", printable (path));
+  if (fp == NULL)
     return NULL;
-  }
   t = new_tree (path, fp, st.st_size);
   if (t == NULL)
     return NULL;
 
   memset (t->known, 1, t->blocks);
-  if (fread (t->digest, DIGEST_BYTES, t->blocks, fp) != t->blocks ||
+  if (fread (t->digests, t->digest_size, t->blocks, fp) != t->blocks ||
       fread (saved, sizeof saved, 1, fp) != 1) {
     digest_tree_free (t);
     return broken (path, "cannot be read to its end");

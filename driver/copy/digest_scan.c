@@ -18,7 +18,7 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/copy/copy.h"
-#include "driver/copy/digest_tree.h"
+#include "driver/copy/digest_tree_private.h"
 #include "driver/copy/nbd_client.h"
 #include "driver/copy/reader.h"
 #include "driver/copy/workers.h"
@@ -68,7 +68,8 @@ scan_tick (void *opaque, const struct copy_progress *progress)
 }
 
 struct digest_tree *
-digest_tree_of_nbd (const char *uri, const char *name,
+digest_tree_of_nbd (const char *uri, const struct digest_tree *like,
+                    const char *name,
                     bool (*progress) (void *opaque, uint64_t done,
                                       uint64_t total), void *opaque)
 {
@@ -81,12 +82,13 @@ digest_tree_of_nbd (const char *uri, const char *name,
   struct nbd_client client;
   int err;
 
-  if (nbd_client_open (&client, uri, NBD_CONNECTIONS,
+  if (nbd_client_open (&client, uri, NBD_CONNECTIONS, NULL,
                        NBD_CLIENT_STALL_SECONDS, NULL, NULL) == -1) {
     log_error ("disk %s: %s", printable (name), client.failure);
     return NULL;
   }
-  scan.tree = digest_tree_new (client.size);
+  scan.tree = digest_tree_make (client.size, digest_tree_type (like),
+                                digest_tree_key (like));
   if (scan.tree == NULL ||
       reader_run (&client, name, &consumer, &options, &result) == -1) {
     err = errno;
@@ -209,10 +211,11 @@ watch_scan (struct scan *scan, struct workers *workers)
 }
 
 struct digest_tree *
-digest_tree_of_fd (int fd, uint64_t size, const char *name,
+digest_tree_of_fd (int fd, const struct digest_tree *like, const char *name,
                    bool (*progress) (void *opaque, uint64_t done,
                                      uint64_t total), void *opaque)
 {
+  const uint64_t size = digest_tree_size (like);
   struct scan scan = { .progress = progress, .opaque = opaque, .fd = fd };
   struct job jobs[FILE_WORKERS];
   struct workers workers;
@@ -230,11 +233,11 @@ digest_tree_of_fd (int fd, uint64_t size, const char *name,
     errno = EINVAL;
     return NULL;
   }
-  scan.tree = digest_tree_new (size);
+  scan.tree = digest_tree_new_like (like);
   if (scan.tree == NULL)
     return NULL;
   pthread_mutex_init (&scan.lock, NULL);
-  if (workers_start (&workers, FILE_WORKERS, scan_file, &scan) == -1)
+  if (workers_start (&workers, FILE_WORKERS, scan_file, &scan, -1) == -1)
     error = errno;
   else {
     for (i = 0; i < FILE_WORKERS; ++i)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The digests of a disk in memory: 32 bytes and a state for each block.
+ * The digests of a disk in memory: 16 or 32 bytes and a state for each
+ * block.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -8,6 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <openssl/rand.h>
+
+#include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/digest.h"
 #include "common/util/log.h"
@@ -20,58 +24,73 @@ block_length (const struct digest_tree *t, uint64_t block)
   return MIN (DIGEST_BLOCK, t->size - block * DIGEST_BLOCK);
 }
 
-/* The digest of LEN bytes of zero, LEN at most DIGEST_BLOCK. */
-static int
-digest_of_zeroes (uint64_t len, uint8_t *out)
+static uint8_t *
+digest_at (const struct digest_tree *t, uint64_t block)
 {
-  static const uint8_t zeroes[4096];
-  struct digest *d = digest_new (DIGEST_SHA256);
-  uint64_t n;
-  int ret = 0;
-
-  if (d == NULL)
-    return -1;
-  for (; len > 0 && ret == 0; len -= n) {
-    n = MIN (len, sizeof zeroes);
-    ret = digest_update (d, zeroes, n);
-  }
-  if (ret == 0)
-    ret = digest_final (d, out);
-  digest_free (d);
-  return ret;
-}
-
-/* The digest of a whole block of zeroes, made once. */
-static uint8_t zero_block[DIGEST_BYTES];
-static bool zero_block_made;
-
-static void
-make_zero_block (void)
-{
-  zero_block_made = digest_of_zeroes (DIGEST_BLOCK, zero_block) == 0;
+  return t->digests + block * t->digest_size;
 }
 
 struct digest_tree *
-digest_tree_new (uint64_t size)
+digest_tree_make (uint64_t size, enum block_digest type, const uint8_t *key)
 {
   const uint64_t blocks = size / DIGEST_BLOCK + (size % DIGEST_BLOCK != 0);
   struct digest_tree *t = calloc (1, sizeof *t);
 
-  if (t == NULL || blocks > SIZE_MAX / DIGEST_BYTES)
-    goto oom;
+  if (t == NULL || blocks > SIZE_MAX / DIGEST_BYTES_MAX) {
+    free (t);
+    log_oom ();
+    return NULL;
+  }
+  pthread_mutex_init (&t->zero_lock, NULL);
+  t->type = type;
   t->size = size;
   t->blocks = blocks;
+  t->digest_size = block_digest_size (type);
+  if (key != NULL)
+    memcpy (t->key, key, DIGEST_KEY_BYTES);
   /* Never of 0 bytes, for which calloc may return NULL. */
-  t->digest = calloc (blocks + 1, DIGEST_BYTES);
+  t->digests = calloc (blocks + 1, t->digest_size);
   t->known = calloc (blocks + 1, 1);
-  if (t->digest == NULL || t->known == NULL)
-    goto oom;
+  if (t->digests == NULL || t->known == NULL) {
+    digest_tree_free (t);
+    log_oom ();
+    return NULL;
+  }
   return t;
+}
 
- oom:
-  digest_tree_free (t);
-  log_oom ();
-  return NULL;
+struct digest_tree *
+digest_tree_new (uint64_t size, enum block_digest type)
+{
+  uint8_t key[DIGEST_KEY_BYTES] = { 0 };
+
+  if (block_digest_has_key (type) &&
+      RAND_priv_bytes (key, sizeof key) != 1) {
+    log_error ("OpenSSL has no random numbers for the key of the digests");
+    errno = EIO;
+    return NULL;
+  }
+  return digest_tree_make (size, type, key);
+}
+
+struct digest_tree *
+digest_tree_new_like (const struct digest_tree *t)
+{
+  return digest_tree_make (t->size, t->type, t->key);
+}
+
+struct digest_tree *
+digest_tree_resized (const struct digest_tree *t, uint64_t size)
+{
+  struct digest_tree *r = digest_tree_make (size, t->type, t->key);
+  uint64_t i;
+
+  if (r == NULL)
+    return NULL;
+  for (i = 0; i < MIN (t->blocks, r->blocks); ++i)
+    if (t->known[i] && block_length (t, i) == block_length (r, i))
+      digest_tree_restore (r, i, digest_at (t, i));
+  return r;
 }
 
 void
@@ -79,7 +98,8 @@ digest_tree_free (struct digest_tree *t)
 {
   if (t == NULL)
     return;
-  free (t->digest);
+  pthread_mutex_destroy (&t->zero_lock);
+  free (t->digests);
   free (t->known);
   free (t);
 }
@@ -88,6 +108,37 @@ uint64_t
 digest_tree_size (const struct digest_tree *t)
 {
   return t->size;
+}
+
+uint64_t
+digest_tree_blocks (const struct digest_tree *t)
+{
+  return t->blocks;
+}
+
+enum block_digest
+digest_tree_type (const struct digest_tree *t)
+{
+  return t->type;
+}
+
+size_t
+digest_tree_digest_size (const struct digest_tree *t)
+{
+  return t->digest_size;
+}
+
+const uint8_t *
+digest_tree_key (const struct digest_tree *t)
+{
+  return t->key;
+}
+
+void
+digest_tree_set_key (struct digest_tree *t, const uint8_t *key)
+{
+  memcpy (t->key, key, DIGEST_KEY_BYTES);
+  atomic_store (&t->zero_made, false);
 }
 
 /* BLOCK and LEN must fit together. */
@@ -112,29 +163,37 @@ digest_tree_set (struct digest_tree *t, uint64_t block, const void *data,
 {
   if (!fits (t, block, len))
     return misfit (t, block);
-  if (digest_once (DIGEST_SHA256, data, len, t->digest[block]) == -1)
+  if (digest_tree_compute (t, data, len, digest_at (t, block)) == -1)
     return -1;
   t->known[block] = 1;
+  return 0;
+}
+
+static int
+make_zero (struct digest_tree *t)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&t->zero_lock);
+
+  if (atomic_load (&t->zero_made))
+    return 0;
+  if (block_digest_of_zeroes (t->type, t->key, DIGEST_BLOCK, t->zero) == -1)
+    return -1;
+  atomic_store (&t->zero_made, true);
   return 0;
 }
 
 int
 digest_tree_set_zero (struct digest_tree *t, uint64_t block)
 {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-
   if (block >= t->blocks)
     return misfit (t, block);
   if (block_length (t, block) == DIGEST_BLOCK) {
-    pthread_once (&once, make_zero_block);
-    if (!zero_block_made) {
-      log_oom ();
+    if (!atomic_load (&t->zero_made) && make_zero (t) == -1)
       return -1;
-    }
-    memcpy (t->digest[block], zero_block, DIGEST_BYTES);
+    memcpy (digest_at (t, block), t->zero, t->digest_size);
   }
-  else if (digest_of_zeroes (block_length (t, block),
-                             t->digest[block]) == -1)
+  else if (block_digest_of_zeroes (t->type, t->key, block_length (t, block),
+                                   digest_at (t, block)) == -1)
     return -1;
   t->known[block] = 1;
   return 0;
@@ -173,15 +232,45 @@ digest_tree_add_zero (struct digest_tree *t, uint64_t offset, uint64_t len)
   return 0;
 }
 
+int
+digest_tree_compute (const struct digest_tree *t, const void *data,
+                     size_t len, uint8_t *out)
+{
+  return block_digest_of (t->type, t->key, data, len, out);
+}
+
+const uint8_t *
+digest_tree_get (const struct digest_tree *t, uint64_t block)
+{
+  return block < t->blocks && t->known[block] ? digest_at (t, block) : NULL;
+}
+
+void
+digest_tree_restore (struct digest_tree *t, uint64_t block,
+                     const uint8_t *digest)
+{
+  if (block >= t->blocks)
+    return;
+  memcpy (digest_at (t, block), digest, t->digest_size);
+  t->known[block] = 1;
+}
+
+void
+digest_tree_forget (struct digest_tree *t, uint64_t block)
+{
+  if (block < t->blocks)
+    t->known[block] = 0;
+}
+
 bool
 digest_tree_matches (const struct digest_tree *t, uint64_t block,
                      const void *data, uint64_t len)
 {
-  uint8_t digest[DIGEST_BYTES];
+  uint8_t digest[DIGEST_BYTES_MAX];
 
   return fits (t, block, len) && t->known[block] &&
-    digest_once (DIGEST_SHA256, data, len, digest) == 0 &&
-    memcmp (digest, t->digest[block], DIGEST_BYTES) == 0;
+    digest_tree_compute (t, data, len, digest) == 0 &&
+    memcmp (digest, digest_at (t, block), t->digest_size) == 0;
 }
 
 int64_t
@@ -189,11 +278,12 @@ digest_tree_compare (const struct digest_tree *a, const struct digest_tree *b)
 {
   uint64_t i;
 
-  if (a->size != b->size)
+  if (a->size != b->size || a->type != b->type ||
+      memcmp (a->key, b->key, sizeof a->key) != 0)
     return -2;
   for (i = 0; i < a->blocks; ++i)
     if (!a->known[i] || !b->known[i] ||
-        memcmp (a->digest[i], b->digest[i], DIGEST_BYTES) != 0)
+        memcmp (digest_at (a, i), digest_at (b, i), a->digest_size) != 0)
       return i;
   return -1;
 }
@@ -219,7 +309,7 @@ digest_tree_raw_root (const struct digest_tree *t, uint8_t *root)
     return -1;
   ret = digest_update (d, &header, sizeof header);
   if (ret == 0)
-    ret = digest_update (d, t->digest, t->blocks * DIGEST_BYTES);
+    ret = digest_update (d, t->digests, t->blocks * t->digest_size);
   if (ret == 0)
     ret = digest_final (d, root);
   digest_free (d);
@@ -229,7 +319,7 @@ digest_tree_raw_root (const struct digest_tree *t, uint8_t *root)
 int
 digest_tree_root (const struct digest_tree *t, char *hex)
 {
-  uint8_t root[DIGEST_BYTES];
+  uint8_t root[ROOT_BYTES];
 
   if (digest_tree_raw_root (t, root) == -1)
     return -1;
