@@ -29,6 +29,8 @@ static const char help[] =
 "      --plan=NAME            the Plan to run, if the files hold several\n"
 "      --vm=NAME              only this VM (name or id); can be repeated\n"
 "      --max-inflight=N       copy at most N disks at once (default: 20)\n"
+"      --rate=SIZE            read at most SIZE bytes per second in all\n"
+"      --memory=SIZE          buffers of all copies (default: 96M)\n"
 "      --no-verify-manifest   do not check the source's own checksums\n"
 "      --machine-readable[=FD]\n"
 "                             JSON lines to FD (default: 2)\n"
@@ -45,6 +47,8 @@ enum {
   OPTION_PLAN,
   OPTION_VM,
   OPTION_MAX_INFLIGHT,
+  OPTION_RATE,
+  OPTION_MEMORY,
   OPTION_NO_VERIFY_MANIFEST,
   OPTION_MACHINE_READABLE,
 };
@@ -55,6 +59,8 @@ static const struct option options[] = {
   { "plan", required_argument, NULL, OPTION_PLAN },
   { "vm", required_argument, NULL, OPTION_VM },
   { "max-inflight", required_argument, NULL, OPTION_MAX_INFLIGHT },
+  { "rate", required_argument, NULL, OPTION_RATE },
+  { "memory", required_argument, NULL, OPTION_MEMORY },
   { "no-verify-manifest", no_argument, NULL, OPTION_NO_VERIFY_MANIFEST },
   { "machine-readable", optional_argument, NULL, OPTION_MACHINE_READABLE },
   { "quiet", no_argument, NULL, 'q' },
@@ -106,6 +112,16 @@ parse (int argc, char **argv, struct run_command *c)
         return usage_error (argv, "--max-inflight=%s: give a number from 1 "
                             "to 1000", printable (optarg));
       c->run.max_inflight = n;
+      break;
+    case OPTION_RATE:
+      if (!parse_size (optarg, &c->run.rate) || c->run.rate == 0)
+        return usage_error (argv, "--rate=%s: give bytes per second, such as "
+                            "100M", printable (optarg));
+      break;
+    case OPTION_MEMORY:
+      if (!parse_size (optarg, &c->run.memory) || c->run.memory == 0)
+        return usage_error (argv, "--memory=%s: give a size such as 96M",
+                            printable (optarg));
       break;
     case OPTION_NO_VERIFY_MANIFEST:
       c->run.verify_manifest = false;

@@ -290,17 +290,34 @@ convert_guest (const struct vm *vm, const struct convert_disk *disks,
   return 0;
 }
 
+static char *
+marker_path (const char *work_dir)
+{
+  char *path;
+
+  if (asprintf (&path, "%s/" MARKER_NAME, work_dir) == -1) {
+    log_oom ();
+    return NULL;
+  }
+  return path;
+}
+
+bool
+convert_is_committing (const char *work_dir)
+{
+  CLEANUP_FREE char *marker = marker_path (work_dir);
+
+  return marker == NULL || access (marker, F_OK) == 0;
+}
+
 /* Overlays without the marker are made anew by the next conversion. */
 int
 convert_forget (const char *work_dir)
 {
-  CLEANUP_FREE char *marker = NULL;
+  CLEANUP_FREE char *marker = marker_path (work_dir);
 
-  if (asprintf (&marker, "%s/" MARKER_NAME, work_dir) == -1) {
-    marker = NULL;
-    log_oom ();
+  if (marker == NULL)
     return -1;
-  }
   if (unlink (marker) == -1 && errno != ENOENT) {
     log_error ("%s: cannot be removed: %m", printable (marker));
     return -1;

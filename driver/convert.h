@@ -53,6 +53,11 @@ extern int convert_guest (const struct vm *vm,
                           const struct convert_options *options,
                           struct convert_result *result);
 
+/* True if a conversion in WORK_DIR (which need not exist) has begun to
+ * write to the volumes, and may not have finished.
+ */
+extern bool convert_is_committing (const char *work_dir);
+
 /* Forget a conversion in WORK_DIR (which need not exist): to be called
  * before a volume is copied anew, because the marker of an earlier
  * conversion speaks of the bytes that were there before.  0, or -1 with

@@ -10,13 +10,14 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/include/checked.h"
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/json/json.h"
+#include "common/util/file_lock.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
@@ -78,6 +79,12 @@ run_digest_path (const char *vm_folder, size_t disk)
 }
 
 char *
+run_copy_journal_path (const char *vm_folder, size_t disk)
+{
+  return format_path ("%s/disk-%zu.journal", vm_folder, disk);
+}
+
+char *
 run_convert_dir (const char *vm_folder)
 {
   return format_path ("%s/convert", vm_folder);
@@ -124,7 +131,7 @@ take_lock (struct run *run)
     log_error ("cannot open %s: %m", path);
     return -1;
   }
-  if (flock (run->lock_fd, LOCK_EX | LOCK_NB) == 0)
+  if (file_lock (run->lock_fd) == 0)
     return 0;
   if (errno == EWOULDBLOCK)
     log_error ("another nbdlift is running this plan with this state folder "
@@ -155,32 +162,22 @@ open_target (struct run *run)
   return take_lock (run);
 }
 
-/* Bytes of data that are still to be written, as far as sources say. */
+/* Of all VMs. */
 static uint64_t
 needed_space (const struct run *run)
 {
-  uint64_t sum = 0, next;
-  size_t i, j;
+  uint64_t sum = 0;
+  size_t i;
 
-  for (i = 0; i < run->nr_vms; i++) {
-    const struct run_vm *rv = &run->vms[i];
-
-    for (j = 0; j < rv->pre->vm.disks.len && rv->result == STATUS_OK; j++) {
-      const struct vm_disk *d = &rv->pre->vm.disks.ptr[j];
-
-      if (d->lun || d->blank ||
-          journal_disk_state (rv->journal, j) >= JOURNAL_DISK_COPIED)
-        continue;
-      if (__builtin_add_overflow (sum, d->allocated, &next))
-        return UINT64_MAX;
-      sum = next;
-    }
-  }
+  for (i = 0; i < run->nr_vms; i++)
+    if (run->vms[i].result == STATUS_OK &&
+        !checked_add (sum, run_needed_space (&run->vms[i]), &sum))
+      return UINT64_MAX;
   return sum;
 }
 
-/* Journals of all VMs, then space, then volumes of all VMs.  -1 if the
- * target cannot take anything.
+/* Journals of all VMs, then their volumes, then the space for what these
+ * do not hold yet.  -1 if the target cannot take anything.
  */
 static int
 prepare (struct run *run)
@@ -195,7 +192,7 @@ prepare (struct run *run)
       return -1;
     run_vm_prepare (rv);
   }
-  if (run->target_ops->check (run->target, needed_space (run)) == -1)
+  if (run->target_ops->check (run->target, 0) == -1)
     return -1;
   for (i = 0; i < run->nr_vms; i++) {
     struct run_vm *rv = &run->vms[i];
@@ -204,10 +201,14 @@ prepare (struct run *run)
       continue;
     log_scope_enter (&rv->scope);
     if (run_make_volumes (rv) == -1)
-      run_remove_partial (rv);
+      run_clean_up (rv);
     log_scope_leave (&rv->scope);
   }
-  return 0;
+  if (run->target_ops->check (run->target, needed_space (run)) == 0)
+    return 0;
+  for (i = 0; i < run->nr_vms; i++)
+    run_remove_unused (&run->vms[i]);
+  return -1;
 }
 
 /* Write the status file; COMPLETED is 0 while the run goes on. */
@@ -364,6 +365,7 @@ run_plan (struct run *run, json_t **result)
   run->started = time (NULL);
   limit_init (&run->disks, run->options->max_inflight);
   limit_init (&run->conversions, max_conversions ());
+  budget_init (&run->budget, run->options->memory, run->options->rate);
 
   if (init_vms (run) == -1)
     status = STATUS_FAILED;
@@ -390,5 +392,6 @@ run_plan (struct run *run, json_t **result)
   free (run->folder);
   limit_destroy (&run->disks);
   limit_destroy (&run->conversions);
+  budget_destroy (&run->budget);
   return status;
 }

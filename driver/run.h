@@ -2,7 +2,8 @@
  *
  * The pipeline: what `nbdlift run' does once the plan is chosen and
  * checked.  run.c starts the VMs, run_vm.c walks one through its steps,
- * run_disks.c is its DiskTransfer, run_finish.c what comes after.
+ * run_volumes.c makes its volumes, run_disks.c is its DiskTransfer,
+ * run_finish.c what comes after.
  */
 #ifndef NBDLIFT_RUN_H
 #define NBDLIFT_RUN_H
@@ -15,6 +16,7 @@
 #include <jansson.h>
 
 #include "driver/command.h"
+#include "driver/copy/budget.h"
 #include "driver/journal.h"
 #include "driver/limit.h"
 #include "driver/preflight.h"
@@ -31,6 +33,8 @@ struct run_options {
   const char *output;           /* folder of the directory target */
   const char *state;            /* state folder; NULL: the target's own */
   unsigned max_inflight;
+  uint64_t rate;                /* bytes per second, all disks; 0: no limit */
+  uint64_t memory;              /* bytes of buffers; 0: BUDGET_MEMORY */
   bool verify_manifest;
 };
 
@@ -46,6 +50,7 @@ struct run {
   struct progress *progress;
   struct limit disks;           /* in flight, of all VMs */
   struct limit conversions;     /* likewise: each runs a machine of its own */
+  struct copy_budget budget;    /* of all copies */
   struct run_vm *vms;           /* one per pre */
   size_t nr_vms;
   atomic_size_t next;           /* the next VM to take */
@@ -67,6 +72,7 @@ struct run_vm {
   bool manifest_skipped;        /* its checksums were not looked at */
   atomic_bool stop;             /* another disk of it failed for good */
   atomic_uint_least64_t bytes_read;     /* by this run */
+  atomic_uint_least64_t bytes_kept;     /* of disks that were begun earlier */
   enum exit_status result;      /* set when it has ended */
 };
 
@@ -89,6 +95,8 @@ extern char *run_vm_folder (const char *plan_folder, const char *target);
 extern char *run_status_path (const char *plan_folder);
 /* Where the digests of what was read of a disk are. */
 extern char *run_digest_path (const char *vm_folder, size_t disk);
+/* Where it is kept how far the copy of a disk is. */
+extern char *run_copy_journal_path (const char *vm_folder, size_t disk);
 /* Where the conversion of a VM works. */
 extern char *run_convert_dir (const char *vm_folder);
 
@@ -103,23 +111,37 @@ extern int run_vm_prepare (struct run_vm *rv);
 extern void run_vm_pipeline (struct run_vm *rv);
 extern void run_vm_free (struct run_vm *rv);
 
-/* run_disks.c.  These return 0, or -1 with RV->result set. */
+/* run_volumes.c */
 
 /* Make or find all volumes, and forget in the journal what is no longer
- * there.
+ * there.  0, or -1 with RV->result set.
  */
 extern int run_make_volumes (struct run_vm *rv);
 /* True if disk I has still to be copied. */
 extern bool run_must_copy (const struct run_vm *rv, size_t i);
-extern int run_transfer (struct run_vm *rv, struct progress_line *line);
-/* After a failure: remove what no later run can use. */
-extern void run_remove_partial (struct run_vm *rv);
+/* True if an earlier run may have copied a part of disk I. */
+extern bool run_can_resume (const struct run_vm *rv, size_t i);
+/* Remove the journal of its copy.  0, or -1 reported. */
+extern int run_forget_copy (const struct run_vm *rv, size_t i);
+/* Bytes of data that are still to be written to the volumes, as far as
+ * the source says.
+ */
+extern uint64_t run_needed_space (const struct run_vm *rv);
+/* Remove the volumes that nothing was copied to. */
+extern void run_remove_unused (struct run_vm *rv);
+/* After a failure: remove what no later run can use, or everything if
+ * the plan says so.
+ */
+extern void run_clean_up (struct run_vm *rv);
 /* Text that names plan, VM and disk for the target.  malloc'ed, NULL
  * reported.
  */
 extern char *run_owner (const struct run_vm *rv, size_t i);
 
-/* run_finish.c, likewise. */
+/* run_disks.c and run_finish.c.  These return 0, or -1 with RV->result
+ * set.
+ */
+extern int run_transfer (struct run_vm *rv, struct progress_line *line);
 extern int run_convert (struct run_vm *rv, struct progress_line *line);
 extern int run_finish (struct run_vm *rv);
 

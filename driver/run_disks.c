@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The volumes of a VM and the step DiskTransfer: one thread per disk,
- * under the limits of the VM and of the run.
+ * The step DiskTransfer: one thread per disk, under the limits of the VM
+ * and of the run.
  *
  * A disk counts as copied when its bytes, and then the journal's line
- * about it, are on stable storage.  One that is not is begun again.
+ * about it, are on stable storage.  One that is not goes on where the
+ * journal of its copy says.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/include/cleanup.h"
@@ -23,185 +23,10 @@
 #include "driver/run.h"
 #include "driver/serve.h"
 
-char *
-run_owner (const struct run_vm *rv, size_t i)
-{
-  const struct object_meta *plan = &rv->run->session->plan->meta;
-  char *owner;
-
-  if (asprintf (&owner, "plan %s/%s vm %s disk %s",
-                plan->namespace_ ? plan->namespace_ : "default", plan->name,
-                rv->pre->vm.id, rv->pre->vm.disks.ptr[i].id) == -1) {
-    log_oom ();
-    return NULL;
-  }
-  return owner;
-}
-
-static int
-make_volume (struct run_vm *rv, size_t i)
-{
-  const struct session *s = rv->run->session;
-  const struct vm_disk *d = &rv->pre->vm.disks.ptr[i];
-  const struct storage_map_row *row =
-    plan_map_storage (s->storages, d->storage.id, d->storage.name,
-                      s->provider->meta.name);
-  const struct target_volume_spec spec = {
-    .namespace_ = s->plan->target_namespace,
-    .name = rv->pre->names.pvc[i],
-    .size = vm_volume_size (d->capacity),
-    .storage_class = row ? row->storage_class : NULL,
-    .access_mode = row ? row->access_mode : NULL,
-    .volume_mode = row ? row->volume_mode : NULL,
-  };
-  CLEANUP_FREE char *owner = run_owner (rv, i);
-
-  if (owner)
-    rv->volumes[i] = rv->run->target_ops->create (rv->run->target, &spec,
-                                                  owner);
-  return rv->volumes[i] ? 0 : -1;
-}
-
-static int
-remove_volume (struct run_vm *rv, size_t i)
-{
-  CLEANUP_FREE char *owner = run_owner (rv, i);
-
-  if (owner == NULL)
-    return -1;
-  target_volume_free (rv->volumes[i]);
-  rv->volumes[i] = NULL;
-  return rv->run->target_ops->remove (rv->run->target,
-                                      rv->run->session->plan->
-                                      target_namespace,
-                                      rv->pre->names.pvc[i], owner);
-}
-
-static int
-make_all (struct run_vm *rv)
-{
-  size_t i;
-
-  for (i = 0; i < rv->pre->vm.disks.len; i++)
-    if (!rv->pre->vm.disks.ptr[i].lun && rv->volumes[i] == NULL &&
-        make_volume (rv, i) == -1)
-      return -1;
-  return 0;
-}
-
-static bool
-is_converted (const struct run_vm *rv)
-{
-  json_t *conversion = journal_conversion (rv->journal);
-
-  json_decref (conversion);
-  return conversion != NULL;
-}
-
-/* Does the target still hold what the journal says of disk I?  1 yes, 0
- * no: it must be copied again; -1 the target holds more than the journal
- * knows, reported.
+/* Bytes of a part of an identity: three fit COPY_IDENTITY_MAX, also if
+ * all of them had to be escaped.
  */
-static int
-still_there (struct run_vm *rv, size_t i)
-{
-  const struct target_volume *v = rv->volumes[i];
-  const bool ready = !rv->converts || is_converted (rv);
-
-  switch (journal_disk_state (rv->journal, i)) {
-  case JOURNAL_DISK_FINISHED:
-    return v->complete;
-  case JOURNAL_DISK_COPIED:
-    /* Complete: we were killed between the rename and the journal. */
-    if (!v->complete)
-      return !v->is_zero || rv->pre->vm.disks.ptr[i].blank;
-    if (ready)
-      return 1;
-    break;
-  case JOURNAL_DISK_NEW:
-  case JOURNAL_DISK_CREATED:
-    if (!v->complete)
-      return 1;                 /* nothing was promised */
-    break;
-  }
-  log_error ("%s is there and complete, but the journal in %s does not know "
-             "of it; move it away, or use another output folder",
-             v->final_path, rv->folder);
-  return -1;
-}
-
-/* Forget what is gone.  The disks of a guest that is converted belong
- * together, and the others may be converted already, in part even: then
- * all are begun again.
- */
-static int
-forget_missing (struct run_vm *rv)
-{
-  bool any = false;
-  size_t i;
-  int r;
-
-  for (i = 0; i < rv->pre->vm.disks.len; i++) {
-    if (rv->volumes[i] == NULL)
-      continue;
-    r = still_there (rv, i);
-    if (r == -1)
-      return -1;
-    if (r == 1)
-      continue;
-    log_warning ("%s, which an earlier run has made, is gone: it is made "
-                 "again", rv->volumes[i]->final_path);
-    any = true;
-    if (journal_forget_disk (rv->journal, i) == -1)
-      return -1;
-  }
-  if (!any || (!rv->converts && !is_converted (rv)))
-    return 0;
-
-  for (i = 0; i < rv->pre->vm.disks.len; i++)
-    if (rv->volumes[i] && remove_volume (rv, i) == -1)
-      return -1;
-  if (journal_forget_all (rv->journal) == -1)
-    return -1;
-  return make_all (rv);
-}
-
-int
-run_make_volumes (struct run_vm *rv)
-{
-  if (make_all (rv) == -1 || forget_missing (rv) == -1) {
-    rv->result = STATUS_TARGET;
-    return -1;
-  }
-  return 0;
-}
-
-bool
-run_must_copy (const struct run_vm *rv, size_t i)
-{
-  return rv->volumes[i] != NULL &&
-    journal_disk_state (rv->journal, i) < JOURNAL_DISK_COPIED &&
-    !rv->volumes[i]->complete;
-}
-
-void
-run_remove_partial (struct run_vm *rv)
-{
-  const bool everything = rv->run->session->plan->delete_vm_on_fail &&
-    rv->result != STATUS_CANCELLED;
-  size_t i;
-
-  for (i = 0; i < rv->pre->vm.disks.len; i++) {
-    if (rv->volumes[i] == NULL ||
-        (!everything && !run_must_copy (rv, i)))
-      continue;
-    if (remove_volume (rv, i) == 0 &&
-        journal_disk_state (rv->journal, i) != JOURNAL_DISK_NEW)
-      journal_forget_disk (rv->journal, i);
-  }
-  if (everything && rv->journal)
-    journal_forget_all (rv->journal);
-}
+#define IDENTITY_PART 330
 
 /* What the disk threads of one VM share. */
 struct transfer {
@@ -218,6 +43,7 @@ struct disk_job {
   struct progress_item *item;
   pthread_t thread;
   bool has_thread;
+  bool resumed;                 /* an earlier run has begun it */
   enum exit_status result;
 };
 
@@ -295,6 +121,39 @@ copy_failure (struct run_vm *rv, int err, enum copy_side side)
   return STATUS_TARGET;
 }
 
+/* What tells the source's state, beside the disk's size, which the
+ * journal of a copy knows.  NULL reported.
+ */
+static char *
+source_identity (const struct vm_disk *d)
+{
+  CLEANUP_STRBUF struct strbuf b = { 0 };
+  char *text = NULL;
+
+  if (strbuf_append (&b, "version ") == 0 &&
+      strbuf_append_printable (&b, d->version ? d->version : "-",
+                               IDENTITY_PART) == 0 &&
+      strbuf_append (&b, ", id ") == 0 &&
+      strbuf_append_printable (&b, d->id, IDENTITY_PART) == 0 &&
+      strbuf_append (&b, ", at ") == 0 &&
+      strbuf_append_printable (&b, d->file ? d->file : "-",
+                               IDENTITY_PART) == 0)
+    text = strbuf_steal (&b);
+  if (text == NULL)
+    log_oom ();
+  return text;
+}
+
+/* After a copy that failed: one that has written nothing is no reason to
+ * keep the volume.
+ */
+static void
+forget_empty (const struct disk_job *job, const struct copy_result *result)
+{
+  if (!job->resumed && result->progress.written == 0)
+    journal_forget_disk (job->t->rv->journal, job->i);
+}
+
 static enum exit_status
 copy_volume (struct disk_job *job, int fd, struct log_scope *scope)
 {
@@ -302,37 +161,49 @@ copy_volume (struct disk_job *job, int fd, struct log_scope *scope)
   const struct vm_disk *d = &rv->pre->vm.disks.ptr[job->i];
   const struct target_volume *v = rv->volumes[job->i];
   CLEANUP_FREE char *digest_path = run_digest_path (rv->folder, job->i);
+  CLEANUP_FREE char *journal_path = run_copy_journal_path (rv->folder,
+                                                           job->i);
+  CLEANUP_FREE char *identity = source_identity (d);
   const struct copy_source source = {
     .uri = served_uri (job->t->served, job->i),
     .name = d->name,
   };
   const struct copy_options options = {
-    .target_is_zero = v->is_zero || !v->block,
+    .target_is_zero = !job->resumed && (v->is_zero || !v->block),
     .progress = copy_progress,
     .opaque = job,
     .digest_file = digest_path,
+    .journal_file = journal_path,
+    .identity = identity,
+    .budget = &rv->run->budget,
   };
   struct copy_result result;
   char hex[65];
   int r;
 
-  if (digest_path == NULL)
+  if (digest_path == NULL || journal_path == NULL || identity == NULL)
     return STATUS_FAILED;
   scope->hold = true;
   r = copy_disk (&source, fd, v->path, &options, &result);
   atomic_fetch_add (&rv->bytes_read, result.progress.read);
+  atomic_fetch_add (&rv->bytes_kept, result.progress.kept);
   if (r == -1) {
     const enum exit_status status =
       copy_failure (rv, errno, result.failed_side);
 
     explain_failure (job, scope, &result);
+    forget_empty (job, &result);
     return status;
   }
   log_scope_release (scope, NULL);
+  if (result.progress.kept > 0)
+    log_info ("%s were already there and right",
+              human_size (result.progress.kept));
   if (complete_volume (fd, v) == -1)
     return STATUS_TARGET;
   if (read_root (digest_path, hex) == -1 ||
-      journal_disk_copied (rv->journal, job->i, hex) == -1)
+      journal_disk_copied (rv->journal, job->i, hex) == -1 ||
+      run_forget_copy (rv, job->i) == -1)
     return STATUS_FAILED;
   return STATUS_OK;
 }
@@ -345,15 +216,16 @@ transfer_disk (struct disk_job *job, struct log_scope *scope)
   const struct target_volume *v = rv->volumes[job->i];
   CLEANUP_CLOSE int fd = -1;
 
-  if (journal_disk_created (rv->journal, job->i, d) == -1)
+  job->resumed = run_can_resume (rv, job->i);
+  if (!job->resumed && journal_disk_created (rv->journal, job->i, d) == -1)
     return STATUS_FAILED;
   fd = open (v->path, O_RDWR | O_CLOEXEC);
   if (fd == -1) {
     log_error ("cannot open %s: %m", v->path);
     return STATUS_TARGET;
   }
-  /* An interrupted copy is begun again, from an empty file. */
-  if (!v->block && ftruncate (fd, 0) == -1) {
+  if (!job->resumed && !v->block &&
+      (ftruncate (fd, 0) == -1 || ftruncate (fd, v->size) == -1)) {
     log_error ("%s: cannot empty it: %m", v->path);
     return STATUS_TARGET;
   }

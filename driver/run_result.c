@@ -60,6 +60,7 @@ vm_result (struct run_vm *rv)
                        run_outcome_name (rv->status.outcome)) == -1 ||
       json_set_u64 (j, "exitStatus", rv->result) == -1 ||
       json_set_u64 (j, "bytesRead", atomic_load (&rv->bytes_read)) == -1 ||
+      json_set_u64 (j, "bytesKept", atomic_load (&rv->bytes_kept)) == -1 ||
       json_set_bool (j, "nothingToCopy", rv->copied_before) == -1 ||
       json_set_bool (j, "manifestVerified",
                      rv->journal && journal_verified (rv->journal)) == -1 ||
@@ -111,12 +112,15 @@ print_vm (const json_t *vm)
 {
   const char *status = json_get_string (vm, "status", "");
   const char *manifest = json_get_string (vm, "manifest", NULL);
+  const uint64_t kept = json_get_u64 (vm, "bytesKept", 0);
   const json_t *disk, *error;
   size_t i;
 
   printf ("%s: %s", printable (json_get_string (vm, "name", "?")), status);
   if (json_get_bool (vm, "nothingToCopy", 0))
     printf (", nothing to copy");
+  else if (kept > 0)
+    printf (", %s were there already", human_size (kept));
   putchar ('\n');
   if (strcmp (status, run_outcome_name (OUTCOME_SUCCEEDED)) != 0) {
     json_array_foreach (json_object_get (vm, "errors"), i, error)

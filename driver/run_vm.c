@@ -188,9 +188,9 @@ run_vm_pipeline (struct run_vm *rv)
       rv->result = STATUS_CANCELLED;
     else if (rv->result == STATUS_OK)
       rv->result = STATUS_FAILED;
-    run_remove_partial (rv);
+    run_clean_up (rv);
     if (rv->result == STATUS_CANCELLED)
-      log_info ("cancelled; what was copied whole is kept for the next run");
+      log_info ("cancelled; what was copied is kept for the next run");
   }
   vm_status_outcome (&rv->status, r == 0 ? OUTCOME_SUCCEEDED :
                      rv->result == STATUS_CANCELLED ? OUTCOME_CANCELED :

@@ -20,12 +20,12 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "common/include/cleanup.h"
+#include "common/util/file_lock.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/target/directory_private.h"
@@ -55,7 +55,7 @@ lock_directory (struct directory *d)
       log_error ("%s: %m", printable (path));
       return -1;
     }
-    if (flock (d->lock_fd, LOCK_EX | LOCK_NB) == -1) {
+    if (file_lock (d->lock_fd) == -1) {
       if (errno == EWOULDBLOCK) {
         log_error ("%s: another nbdlift is using this output directory: "
                    "wait for it to end, or choose another directory",
