@@ -24,17 +24,21 @@
 
 static const char help[] =
 "Usage: nbdlift verify PLAN... --output=DIR [OPTION]...\n"
+"   or: nbdlift verify --digest=FILE [--source=NBD-URI] [OPTION]... VOLUME\n"
 "Prove that what was migrated is still what was copied: the source is\n"
 "compared with the digests of the copy, each volume with the digests that it\n"
 "had in the end.  The first differing offset is named.\n"
 "\n"
-"PLAN is a file of manifests (YAML or JSON), or - for standard input.\n"
+"PLAN is a file of manifests (YAML or JSON), or - for standard input; or, with\n"
+"--digest, VOLUME is a file or block device that 'nbdlift copy' wrote.\n"
 "\n"
 "  -o, --output=DIR           the folder of 'nbdlift run' (required)\n"
 "      --state=DIR            its state folder (default: OUTPUT/.nbdlift)\n"
 "      --plan=NAME            the Plan, if the files hold several\n"
 "      --vm=NAME              only this VM; can be repeated\n"
 "      --no-source            look at the volumes only\n"
+"      --digest=FILE          verify VOLUME alone: what copy --digest wrote\n"
+"      --source=NBD-URI       with --digest: what VOLUME was copied from\n"
 "  -f, --format=table|json|yaml\n"
 "                             how to print (default: table)\n"
 "  -q, --quiet                only warnings and errors\n"
@@ -49,6 +53,8 @@ enum {
   OPTION_PLAN,
   OPTION_VM,
   OPTION_NO_SOURCE,
+  OPTION_DIGEST,
+  OPTION_SOURCE,
 };
 
 static const struct option options[] = {
@@ -57,6 +63,8 @@ static const struct option options[] = {
   { "plan", required_argument, NULL, OPTION_PLAN },
   { "vm", required_argument, NULL, OPTION_VM },
   { "no-source", no_argument, NULL, OPTION_NO_SOURCE },
+  { "digest", required_argument, NULL, OPTION_DIGEST },
+  { "source", required_argument, NULL, OPTION_SOURCE },
   { "format", required_argument, NULL, 'f' },
   { "quiet", no_argument, NULL, 'q' },
   { "verbose", no_argument, NULL, 'v' },
@@ -75,6 +83,7 @@ static const struct output_column columns[] = {
 
 struct verify_command {
   const char *output, *state, *plan;
+  const char *digest, *source;
   string_vector only;
   bool no_source, quiet;
   enum output_format format;
@@ -170,6 +179,22 @@ verify_plan (const struct verify_command *c, const struct session *s,
   return status;
 }
 
+/* What stands beside --digest.  -1 go on; else the exit status. */
+static int
+parse_volume (int argc, char **argv, const struct verify_command *c)
+{
+  if (c->output || c->state || c->plan || c->only.len > 0 || c->no_source)
+    return usage_error (argv, "--digest is for a volume alone: --output, "
+                        "--state, --plan, --vm and --no-source are for a "
+                        "plan");
+  if (optind == argc)
+    return usage_error (argv, "which volume?");
+  if (optind + 1 < argc)
+    return usage_error (argv, "--digest is of one volume; what is '%s'?",
+                        printable (argv[optind + 1]));
+  return -1;
+}
+
 /* -1 go on; else the exit status. */
 static int
 parse (int argc, char **argv, struct verify_command *c)
@@ -196,6 +221,12 @@ parse (int argc, char **argv, struct verify_command *c)
     case OPTION_NO_SOURCE:
       c->no_source = true;
       break;
+    case OPTION_DIGEST:
+      c->digest = optarg;
+      break;
+    case OPTION_SOURCE:
+      c->source = optarg;
+      break;
     case 'f':
       if (!output_format_of_name (optarg, &c->format) ||
           c->format == OUTPUT_LIBVIRTXML)
@@ -215,6 +246,10 @@ parse (int argc, char **argv, struct verify_command *c)
     default:
       return usage_hint (argv);
     }
+  if (c->digest)
+    return parse_volume (argc, argv, c);
+  if (c->source)
+    return usage_error (argv, "--source goes with --digest=FILE");
   if (optind == argc)
     return usage_error (argv, "which plan file?");
   if (c->output == NULL)
@@ -222,9 +257,41 @@ parse (int argc, char **argv, struct verify_command *c)
   return -1;
 }
 
+/* The plan of S, or the volume at ARGS[0]. */
+static enum exit_status
+verify (const struct verify_command *c, const struct session *s,
+        const char *const *args, struct progress *p, json_t *rows)
+{
+  const struct verify_volume_options volume_options = {
+    .progress = p,
+    .digest_file = c->digest,
+    .source = c->source,
+    .volume = args[0],
+  };
+
+  return c->digest ? verify_volume (&volume_options, rows) :
+    verify_plan (c, s, p, rows);
+}
+
+/* STATUS_OK, or why not, reported. */
+static enum exit_status
+open_plan (const struct verify_command *c, struct session *s,
+           const char *const *files, size_t nr_files)
+{
+  if (session_load (s, files, nr_files) == -1)
+    return STATUS_PLAN;
+  if (session_choose_plan (s, c->plan) == -1 || s->provider == NULL) {
+    session_print_problems (s);
+    return STATUS_PLAN;
+  }
+  if (!c->no_source && session_open (s) == -1)
+    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
+  return STATUS_OK;
+}
+
 static int
-run_verify (const struct verify_command *c, const char *const *files,
-            size_t nr_files)
+run_verify (const struct verify_command *c, const char *const *args,
+            size_t nr_args)
 {
   CLEANUP_SESSION struct session s = SESSION_INIT;
   CLEANUP_JSON json_t *rows = json_array ();
@@ -237,20 +304,16 @@ run_verify (const struct verify_command *c, const char *const *files,
     .color = wants_color (stderr),
   };
   struct progress *p;
-  enum exit_status status;
+  enum exit_status status = STATUS_OK;
 
   if (rows == NULL) {
     log_oom ();
     return STATUS_FAILED;
   }
-  if (session_load (&s, files, nr_files) == -1)
-    return STATUS_PLAN;
-  if (session_choose_plan (&s, c->plan) == -1 || s.provider == NULL) {
-    session_print_problems (&s);
-    return STATUS_PLAN;
-  }
-  if (!c->no_source && session_open (&s) == -1)
-    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
+  if (c->digest == NULL)
+    status = open_plan (c, &s, args, nr_args);
+  if (status != STATUS_OK)
+    return status;
 
   p = progress_new (&o);
   if (p == NULL || progress_start (p) == -1) {
@@ -258,7 +321,7 @@ run_verify (const struct verify_command *c, const char *const *files,
     return STATUS_FAILED;
   }
   driver_log_set_writer (progress_message, p);
-  status = verify_plan (c, &s, p, rows);
+  status = verify (c, &s, args, p, rows);
   driver_log_set_writer (NULL, NULL);
   progress_free (p);
   if (cancel_requested ())
