@@ -37,6 +37,7 @@ extern const struct command command_check;
 extern const struct command command_inventory;
 extern const struct command command_describe;
 extern const struct command command_serve;
+extern const struct command command_copy;
 extern const struct command command_verify;
 extern const struct command command_status;
 

@@ -19,6 +19,7 @@ static const struct command *const commands[] = {
   &command_inventory,
   &command_describe,
   &command_serve,
+  &command_copy,
   &command_verify,
   &command_status,
   NULL

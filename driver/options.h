@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Options that several commands have.  A command names those that it has
+ * in its table for getopt_long, handles its own, and hands the rest to
+ * common_option.
+ */
+#ifndef NBDLIFT_OPTIONS_H
+#define NBDLIFT_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/util/vector.h"
+#include "driver/command.h"
+#include "driver/output.h"
+#include "driver/progress.h"
+
+/* What getopt_long returns for long options without a letter. */
+enum {
+  OPTION_MACHINE_READABLE = OPTION_COMMAND,
+  OPTION_MEMORY,
+  OPTION_PLAN,
+  OPTION_PROVIDER,
+  OPTION_RATE,
+  OPTION_STATE,
+  OPTION_VM,
+  OPTION_OWN,                   /* the first one of a command's own */
+};
+
+/* Start with COMMON_OPTIONS_INIT and what differs.  Strings are those of
+ * the command line.
+ */
+struct common_options {
+  const char *help;             /* what --help prints */
+  bool output_is_format;        /* -o is what -f is elsewhere */
+  unsigned formats;             /* allowed: bits 1 << OUTPUT_X */
+
+  const char *output, *state, *plan, *provider; /* or NULL */
+  string_vector vms;
+  enum output_format format;
+  bool quiet;
+  uint64_t rate, memory;        /* 0: not given */
+  int machine_fd;               /* -1: none */
+};
+#define FORMATS_TABLE                                                   \
+  (1 << OUTPUT_TABLE | 1 << OUTPUT_JSON | 1 << OUTPUT_YAML)
+#define COMMON_OPTIONS_INIT .formats = FORMATS_TABLE, .machine_fd = -1
+
+extern void common_options_free (struct common_options *c);
+#define CLEANUP_COMMON_OPTIONS                                          \
+  __attribute__ ((cleanup (common_options_free)))
+
+/* Take OPT, as getopt_long returned it.  -1: go on; else the exit status
+ * with which the program ends now.
+ */
+extern int common_option (int opt, char **argv, struct common_options *c);
+
+/* Read TEXT, given to the option NAME, as a number from MIN to MAX; or as
+ * a size such as 64K.  0, or STATUS_USAGE reported.
+ */
+extern int number_option (char **argv, const char *name, const char *text,
+                          uint64_t min, uint64_t max, uint64_t *r);
+extern int size_option (char **argv, const char *name, const char *text,
+                        uint64_t min, uint64_t max, uint64_t *r);
+
+/* Progress as the options say: for people on standard error, unless JSON
+ * lines go there.  Messages go through it from now on.  NULL reported.
+ */
+extern struct progress *common_progress (const struct common_options *c);
+extern void common_progress_end (struct progress *p);
+
+#endif /* NBDLIFT_OPTIONS_H */
