@@ -1,6 +1,7 @@
 driver_MAIN := driver/main.c
 driver_SRCS += $(filter-out $(driver_MAIN),$(wildcard driver/*.c driver/*/*.c))
-POD_PAGES += driver/nbdlift.pod driver/plan/nbdlift-plan.pod
+POD_PAGES += driver/nbdlift.pod driver/nbdlift-copy.pod \
+  driver/plan/nbdlift-plan.pod
 ALL += $(BUILD)/nbdlift
 
 $(BUILD)/libdriver.a: $(driver_SRCS:%.c=$(BUILD)/%.o)

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# nbdlift(1): valid POD, and the same commands and options as --help has.
+# nbdlift(1), and the pages of commands that have one of their own: valid
+# POD, and the same commands and options as --help has.
 
 source ./tests/functions.sh
 requires podchecker
@@ -28,6 +29,19 @@ while read -r command; do
     fail "$command --help has lines of more than 79 characters"
   sed -n 's/^ *\(-[a-z], \)*\(--[a-z-]*\).*/\2/p' "$tmp/help.$command" |
     sort >"$tmp/has"
+  grep -q "^ nbdlift $command " $pod || fail "$command is not in SYNOPSIS"
+
+  # One with a page of its own describes its options there.
+  if [ -e "driver/nbdlift-$command.pod" ]; then
+    podchecker -warnings -warnings "driver/nbdlift-$command.pod"
+    awk '/^=head1/ { here = $0 == "=head1 OPTIONS" } here' \
+      "driver/nbdlift-$command.pod" |
+      sed -n 's/^=item B<\(--[a-z-]*\)=*>.*/\1/p' | sort -u >"$tmp/says"
+    diff -u "$tmp/has" "$tmp/says" || fail "options of $command differ"
+    grep -q "L<nbdlift-$command(1)>" $pod ||
+      fail "nbdlift(1) does not name nbdlift-$command(1)"
+    continue
+  fi
   awk -v command="$command" '
     /^=head/ { here = $0 == "=head2 nbdlift " command }
     here && /^Options: / { options = 1 }
@@ -36,9 +50,6 @@ while read -r command; do
     grep -oE -- 'B<--[a-z-]+>' | sed 's/B<\(.*\)>/\1/' | sort >"$tmp/says"
   diff -u "$tmp/has" "$tmp/says" || fail "options of $command differ"
   cat "$tmp/has" >>"$tmp/all"
-
-  # And in its usage line, for short.
-  grep -q "^ nbdlift $command " $pod || fail "$command is not in SYNOPSIS"
 done <"$tmp/commands"
 
 # Each option is described once, and no other is.
