@@ -10,7 +10,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/include/cleanup.h"
@@ -25,8 +24,18 @@
 
 #define NBD_CONNECTIONS 4
 
-/* Threads that read a file. */
+/* Threads that read a file: reading takes longer than the digests, so that
+ * two keep the disk or the memory busy.
+ */
 #define FILE_WORKERS 2
+
+/* Of what is read once, no more than about twice this stays in the page
+ * cache.  Large steps: the kernel's folios can be larger than a block, and
+ * those that are only partly dropped stay (measured with Linux 6.18 and
+ * ext4: all of a file stayed when block after block was dropped, and
+ * reading it took twice as long).
+ */
+#define DROP_STEP (UINT64_C (32) << 20)
 
 struct scan {
   struct digest_tree *tree;
@@ -41,6 +50,8 @@ struct scan {
   uint64_t read_error_offset;
   pthread_mutex_t lock;         /* of: */
   uint64_t next;                /* the first byte that no thread has */
+  uint64_t data_end;            /* end of the data that next is in */
+  uint64_t dropped;             /* the first byte that the cache may have */
 };
 
 static int
@@ -102,6 +113,28 @@ digest_tree_of_nbd (const char *uri, const struct digest_tree *like,
   return scan.tree;
 }
 
+/* Go to the next block that may hold data.  0, or -1 with errno. */
+static int
+skip_hole (struct scan *scan)
+{
+  const uint64_t size = digest_tree_size (scan->tree);
+  uint64_t data = scan->next;
+  off_t r;
+
+  r = lseek (scan->fd, scan->next, SEEK_DATA);
+  if (r >= 0)
+    data = MIN ((uint64_t) r / DIGEST_BLOCK * DIGEST_BLOCK, size);
+  else if (errno == ENXIO)      /* only a hole follows */
+    data = size;
+  if (digest_tree_add_zero (scan->tree, scan->next, data - scan->next) == -1)
+    return -1;
+  atomic_fetch_add (&scan->done, data - scan->next);
+  scan->next = data;
+  r = lseek (scan->fd, r >= 0 ? r : (off_t) data, SEEK_HOLE);
+  scan->data_end = r >= 0 ? (uint64_t) r : size;
+  return 0;
+}
+
 /* The next block that may hold data; those before it are holes.  False
  * when there is none left.
  */
@@ -110,26 +143,36 @@ claim_block (struct scan *scan, uint64_t *offset, uint64_t *len, int *error)
 {
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&scan->lock);
   const uint64_t size = digest_tree_size (scan->tree);
-  uint64_t data = scan->next;
-  off_t r;
 
-  if (atomic_load (&scan->stop) || scan->next == size)
+  if (atomic_load (&scan->stop))
     return false;
-  r = lseek (scan->fd, scan->next, SEEK_DATA);
-  if (r >= 0)
-    data = MIN ((uint64_t) r / DIGEST_BLOCK * DIGEST_BLOCK, size);
-  else if (errno == ENXIO)      /* only a hole follows */
-    data = size;
-  if (digest_tree_add_zero (scan->tree, scan->next,
-                            data - scan->next) == -1) {
+  if (scan->next >= scan->data_end && scan->next < size &&
+      skip_hole (scan) == -1) {
     *error = errno;
     return false;
   }
-  atomic_fetch_add (&scan->done, data - scan->next);
-  *offset = data;
-  *len = MIN (DIGEST_BLOCK, size - data);
-  scan->next = data + *len;
+  *offset = scan->next;
+  *len = MIN (DIGEST_BLOCK, size - *offset);
+  scan->next += *len;
   return *len > 0;
+}
+
+/* Drop from the page cache what was read some time ago. */
+static void
+drop_cache (struct scan *scan)
+{
+  uint64_t from, len;
+
+  {
+    ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&scan->lock);
+    from = scan->dropped;
+    len = scan->next - from;
+    if (len < 2 * DROP_STEP)
+      return;
+    len = (len - DROP_STEP) / DROP_STEP * DROP_STEP;
+    scan->dropped += len;
+  }
+  posix_fadvise (scan->fd, from, len, POSIX_FADV_DONTNEED);
 }
 
 static int
@@ -153,8 +196,6 @@ scan_block (struct scan *scan, uint8_t *buf, uint64_t offset, uint64_t len)
     }
     got += r;
   }
-  /* What is read once is not worth the page cache. */
-  posix_fadvise (scan->fd, offset, len, POSIX_FADV_DONTNEED);
   if (digest_tree_add (scan->tree, offset, buf, len) == -1)
     return -1;
   atomic_fetch_add (&scan->done, len);
@@ -174,9 +215,11 @@ scan_file (void *opaque, struct job *job)
     log_oom ();
     error = ENOMEM;
   }
-  while (error == 0 && claim_block (scan, &offset, &len, &error))
+  while (error == 0 && claim_block (scan, &offset, &len, &error)) {
     if (scan_block (scan, buf, offset, len) == -1)
       error = errno;
+    drop_cache (scan);
+  }
   if (error == 0)
     return 0;
   atomic_store (&scan->stop, true);
@@ -210,6 +253,44 @@ watch_scan (struct scan *scan, struct workers *workers)
   return error;
 }
 
+/* Has FD, called NAME, SIZE bytes?  -1 reported. */
+static int
+check_size (int fd, uint64_t size, const char *name)
+{
+  const off_t end = lseek (fd, 0, SEEK_END);
+
+  if (end == -1) {
+    log_error ("%s: %m", printable (name));
+    return -1;
+  }
+  if ((uint64_t) end < size) {
+    log_error ("%s has %jd bytes, the disk has %" PRIu64 ": it was cut",
+               printable (name), (intmax_t) end, size);
+    errno = EINVAL;
+    return -1;
+  }
+  return 0;
+}
+
+/* Run the threads.  0, or an errno. */
+static int
+run_scan (struct scan *scan)
+{
+  struct job jobs[FILE_WORKERS];
+  struct workers workers;
+  int error;
+  unsigned i;
+
+  if (workers_start (&workers, FILE_WORKERS, scan_file, scan, -1) == -1)
+    return errno;
+  for (i = 0; i < FILE_WORKERS; ++i)
+    workers_give (&workers, &jobs[i]);
+  error = watch_scan (scan, &workers);
+  workers_stop (&workers);
+  posix_fadvise (scan->fd, scan->dropped, 0, POSIX_FADV_DONTNEED);
+  return error;
+}
+
 struct digest_tree *
 digest_tree_of_fd (int fd, const struct digest_tree *like, const char *name,
                    bool (*progress) (void *opaque, uint64_t done,
@@ -217,42 +298,27 @@ digest_tree_of_fd (int fd, const struct digest_tree *like, const char *name,
 {
   const uint64_t size = digest_tree_size (like);
   struct scan scan = { .progress = progress, .opaque = opaque, .fd = fd };
-  struct job jobs[FILE_WORKERS];
-  struct workers workers;
-  struct stat st;
   int error;
-  unsigned i;
 
-  if (fstat (fd, &st) == -1) {
-    log_error ("%s: %m", printable (name));
+  if (check_size (fd, size, name) == -1)
     return NULL;
-  }
-  if (S_ISREG (st.st_mode) && (uint64_t) st.st_size < size) {
-    log_error ("%s has %jd bytes, the disk has %" PRIu64 ": the file was cut",
-               printable (name), (intmax_t) st.st_size, size);
-    errno = EINVAL;
-    return NULL;
-  }
   scan.tree = digest_tree_new_like (like);
   if (scan.tree == NULL)
     return NULL;
   pthread_mutex_init (&scan.lock, NULL);
-  if (workers_start (&workers, FILE_WORKERS, scan_file, &scan, -1) == -1)
-    error = errno;
-  else {
-    for (i = 0; i < FILE_WORKERS; ++i)
-      workers_give (&workers, &jobs[i]);
-    error = watch_scan (&scan, &workers);
-    workers_stop (&workers);
-  }
+  error = run_scan (&scan);
   pthread_mutex_destroy (&scan.lock);
-  if (error == 0)
-    return scan.tree;
+
   if (scan.read_error != 0)
     log_error ("%s: cannot read at offset %" PRIu64 ": %s",
                printable (name), scan.read_error_offset,
                scan.read_error == ENODATA ? "the file ends there"
                                           : strerror (scan.read_error));
+  /* What is cut meanwhile looks like a hole. */
+  else if (error == 0 && check_size (fd, size, name) == -1)
+    error = errno;
+  if (error == 0)
+    return scan.tree;
   digest_tree_free (scan.tree);
   errno = error;
   return NULL;

@@ -33,9 +33,8 @@
 /* From best to worst. */
 enum zero_method { ZERO_PUNCH, ZERO_RANGE, ZERO_DEVICE, ZERO_WRITE };
 
-/* Remember the first failure: doing WHAT, at OFFSET, with errno. */
-static int
-failed (struct disk_output *o, const char *what, uint64_t offset)
+int
+disk_output_failed (struct disk_output *o, const char *what, uint64_t offset)
 {
   const int err = errno;
 
@@ -62,6 +61,9 @@ disk_output_report (const struct disk_output *o)
   else if (o->error == EFBIG)
     remedy = "; the file system or \"ulimit -f\" does not allow a file of "
              "this size";
+  else if (o->error == ESTALE)
+    remedy = "; somebody else changes it: see who, and begin again without "
+             "its journal";
   else if (o->error == EIO)
     remedy = "; the storage below the target is broken (see dmesg)";
   errno = o->error;
@@ -77,11 +79,11 @@ prepare (struct disk_output *o, uint64_t size, uint64_t *have)
   struct stat st;
 
   if (fstat (o->fd, &st) == -1)
-    return failed (o, "stat", 0);
+    return disk_output_failed (o, "stat", 0);
   o->block = S_ISBLK (st.st_mode);
   if (o->block) {
     if (ioctl (o->fd, BLKGETSIZE64, have) == -1)
-      return failed (o, "get the size of the device", 0);
+      return disk_output_failed (o, "get the size of the device", 0);
     if (*have >= size)
       return 0;
     log_error ("disk %s: target %s has only %" PRIu64 " bytes, the disk "
@@ -92,8 +94,9 @@ prepare (struct disk_output *o, uint64_t size, uint64_t *have)
   }
   if (S_ISREG (st.st_mode)) {
     *have = st.st_size;
+    o->size = MAX (*have, size);
     if (*have < size && ftruncate (o->fd, size) == -1)
-      return failed (o, "set the size of the file", size);
+      return disk_output_failed (o, "set the size of the file", size);
     return 0;
   }
   log_error ("disk %s: target %s is neither a regular file nor a block "
@@ -194,41 +197,45 @@ write_back (struct disk_output *o, uint64_t offset, uint64_t length)
 
  error:
   if (errno == EIO || errno == ENOSPC || errno == EDQUOT)
-    return failed (o, "write", offset);
+    return disk_output_failed (o, "write", offset);
   atomic_store (&o->no_writeback, true);
   return 0;
+}
+
+size_t
+disk_output_run (const uint8_t *data, size_t len, uint64_t granularity,
+                 bool *zero)
+{
+  size_t end, n;
+
+  n = MIN (granularity, len);
+  *zero = is_all_zero (data, n);
+  for (end = n; end < len; end += n) {
+    n = MIN (granularity, len - end);
+    if (is_all_zero (data + end, n) != *zero)
+      break;
+  }
+  return end;
 }
 
 int
 disk_output_data (struct disk_output *o, uint64_t offset, const uint8_t *data,
              size_t len)
 {
-  size_t at = 0;
+  size_t at, n;
+  bool zero;
 
-  while (at < len) {
-    size_t end = at, n;
-    bool zero = false, next;
-
-    /* The longest run of granules of one kind. */
-    while (end < len) {
-      n = MIN (o->granularity, len - end);
-      next = is_all_zero (data + end, n);
-      if (end > at && next != zero)
-        break;
-      zero = next;
-      end += n;
-    }
-
+  for (at = 0; at < len; at += n) {
+    n = disk_output_run (data + at, len - at, o->granularity, &zero);
     if (zero) {
-      if (disk_output_zero (o, offset + at, end - at) == -1)
+      if (disk_output_zero (o, offset + at, n) == -1)
         return -1;
     }
     else {
-      if (write_fully (o, offset + at, data + at, end - at) == -1)
-        return failed (o, "write", offset + at);
-      atomic_fetch_add (&o->written, end - at);
+      if (write_fully (o, offset + at, data + at, n) == -1)
+        return disk_output_failed (o, "write", offset + at);
+      atomic_fetch_add (&o->written, n);
     }
-    at = end;
   }
   return write_back (o, offset, len);
 }
@@ -293,7 +300,7 @@ disk_output_zero (struct disk_output *o, uint64_t offset, uint64_t len)
     if (errno == EINTR)
       continue;
     if (method == ZERO_WRITE || !means_unsupported (errno))
-      return failed (o, "make a hole", offset);
+      return disk_output_failed (o, "make a hole", offset);
     /* A device refuses what is not aligned to its sectors: that says
      * nothing of other ranges.
      */
@@ -304,11 +311,38 @@ disk_output_zero (struct disk_output *o, uint64_t offset, uint64_t len)
   return 0;
 }
 
+/* Is the file still as long as it was made? */
+static int
+check_size (struct disk_output *o)
+{
+  struct stat st;
+
+  if (o->block)
+    return 0;
+  if (fstat (o->fd, &st) == -1)
+    return disk_output_failed (o, "stat", 0);
+  if ((uint64_t) st.st_size >= o->size)
+    return 0;
+  errno = ESTALE;
+  return disk_output_failed (o, "keep what was written: the file was cut",
+                             st.st_size);
+}
+
+int
+disk_output_checkpoint (struct disk_output *o)
+{
+  if (check_size (o) == -1)
+    return -1;
+  if (fdatasync (o->fd) == -1)
+    return disk_output_failed (o, "flush what was written", 0);
+  return check_size (o);
+}
+
 int
 disk_output_flush (struct disk_output *o)
 {
   if (fsync (o->fd) == -1)
-    return failed (o, "flush what was written", 0);
+    return disk_output_failed (o, "flush what was written", 0);
   posix_fadvise (o->fd, 0, 0, POSIX_FADV_DONTNEED);
-  return 0;
+  return check_size (o);
 }

@@ -20,6 +20,7 @@ struct disk_output {
   const char *disk, *target;    /* for messages; borrowed */
   bool block;                   /* a block device */
   bool is_zero;                 /* reads as zeroes where we did not write */
+  uint64_t size;                /* bytes of a regular file */
   uint64_t granularity;         /* zeroes shorter than this are written */
   _Atomic uint64_t written;     /* bytes of data written */
   atomic_int zero_method;       /* the first way to make zeroes that this
@@ -54,10 +55,29 @@ extern int disk_output_data (struct disk_output *o, uint64_t offset,
 extern int disk_output_zero (struct disk_output *o, uint64_t offset,
                              uint64_t len);
 
-/* Everything to stable storage, and out of the page cache.  0, or -1
- * with errno: see disk_output_report.
+/* Where the run of one kind that begins at DATA ends: its length, at most
+ * LEN, and in *ZERO whether it is all zero.  Runs are multiples of GRANULARITY
+ * but for the last.
+ */
+extern size_t disk_output_run (const uint8_t *data, size_t len,
+                               uint64_t granularity, bool *zero);
+
+/* Make durable what disk_output_data and others have written before the
+ * call, while other threads go on.  A file that somebody has cut is an
+ * error: what it lost is not known.  As disk_output_data.
+ */
+extern int disk_output_checkpoint (struct disk_output *o);
+
+/* Everything to stable storage, and out of the page cache.  As
+ * disk_output_checkpoint.
  */
 extern int disk_output_flush (struct disk_output *o);
+
+/* Remember the first failure: doing WHAT ("write", a literal) at OFFSET,
+ * with errno.  Always -1 with the same errno.
+ */
+extern int disk_output_failed (struct disk_output *o, const char *what,
+                               uint64_t offset);
 
 /* Report the first failure of all threads, if there was one: to be
  * called by the thread that the messages of this disk belong to.

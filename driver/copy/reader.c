@@ -5,10 +5,10 @@
  * The disk is cut into chunks of request_size (rounded up to whole
  * digest blocks).  For each chunk that holds data one thread sends NBD
  * reads, of the data parts only, and takes the answers as they come; a
- * chunk whose reads have all ended goes to the workers, who write it and
- * make its digests, and its buffer is used again.  The number of buffers
- * bounds memory and the requests in flight.  Chunks that the server says
- * are zero go to the workers without a buffer, many at once.
+ * chunk whose reads have all ended goes to the sink, and its buffer is used
+ * again when the sink has ended it.  The number of buffers bounds memory and the
+ * requests in flight.  Chunks that the server says are zero go to the sink
+ * without a buffer, many at once.
  *
  * Nothing here waits longer than READER_TICK_MS.
  */
@@ -23,39 +23,18 @@
 #include "driver/copy/alloc_map.h"
 #include "driver/copy/digest_tree.h"
 #include "driver/copy/reader.h"
-#include "driver/copy/workers.h"
 
 #define DEFAULT_REQUESTS 16
 #define DEFAULT_REQUEST_SIZE (1 * MIB)
 #define MAX_REQUEST_SIZE (32 * MIB)
-#define DEFAULT_WORKERS 2
 
 /* Data parts that are this close are read at once. */
 #define JOIN_GAP (32 * KIB)
 
-/* Reads begin and end at multiples of this (or at the end of the disk),
- * whatever the extents say: servers like pages.
- */
-#define READ_ALIGN (4 * KIB)
-
-/* A zero range given to a worker at once: bounds how long one call on a
+/* A zero range given to the sink at once: bounds how long one call on a
  * slow target delays a cancel.
  */
 #define MAX_ZERO_RUN (64 * MIB)
-
-struct reader;
-
-struct chunk {
-  struct job job;               /* first, for the workers */
-  struct chunk *next_free;
-  struct reader *reader;
-  uint64_t offset, len;
-  bool zero;                    /* all of it; buf is not used */
-  unsigned pending;             /* reads in flight, and 1 while they are
-                                   being sent */
-  bool broken;                  /* one of them failed */
-  uint8_t *buf;                 /* chunk_size bytes, when first needed */
-};
 
 /* What one nbd_aio_pread needs to know when it ends. */
 struct part {
@@ -66,20 +45,24 @@ struct part {
 struct reader {
   struct nbd_client *client;
   const char *name;
-  const struct reader_consumer *consumer;
+  const struct reader_sink *sink;
   const struct copy_options *options;
   uint64_t chunk_size;          /* a multiple of DIGEST_BLOCK */
   uint64_t max_read;            /* bytes of one request */
   uint64_t align;               /* of requests; divides both */
   struct alloc_map map;
-  struct workers workers;
 
   struct chunk *chunks;         /* all of them */
   unsigned nr_chunks;
-  struct chunk *free_chunks;    /* the last used first: warm in the cache */
+  struct job *free_chunks;      /* the last used first: warm in the cache */
+  struct job *again;            /* were claimed, and must be read */
   unsigned busy;                /* chunks not free */
+  uint64_t buffers;             /* bytes of all bufs */
   unsigned next_connection;
-  uint64_t next;                /* offset of the next chunk to begin */
+  uint64_t next;                /* offset of the next chunk */
+  struct chunk *ready;          /* the one before it: waits to be begun */
+  bool granted;                 /* by the sink, for r->ready */
+  int wait_ms;                  /* until we are let go on */
 
   bool sending;                 /* in nbd_aio_pread */
   unsigned in_flight;           /* reads */
@@ -94,9 +77,16 @@ struct reader {
 static void
 put_chunk (struct reader *r, struct chunk *chunk)
 {
-  chunk->next_free = r->free_chunks;
-  r->free_chunks = chunk;
   r->busy--;
+  /* Other copies have begun, and we hold more than our share. */
+  if (chunk->buf && r->buffers > r->chunk_size && r->options->budget &&
+      r->buffers > budget_share (r->options->budget)) {
+    free (chunk->buf);
+    chunk->buf = NULL;
+    r->buffers -= r->chunk_size;
+  }
+  chunk->job.next = r->free_chunks;
+  r->free_chunks = &chunk->job;
 }
 
 /* One part of CHUNK is there, or all of them are sent. */
@@ -108,7 +98,7 @@ part_ended (struct chunk *chunk)
   if (chunk->broken)
     put_chunk (chunk->reader, chunk);
   else
-    workers_give (&chunk->reader->workers, &chunk->job);
+    chunk->reader->sink->give (chunk->reader->sink->opaque, chunk);
 }
 
 static int
@@ -192,25 +182,26 @@ static int
 fill_chunk (struct reader *r, struct chunk *chunk)
 {
   const uint64_t end = chunk->offset + chunk->len;
-  uint64_t at, run_end;
   uint64_t from = 0, to = 0;    /* data that is not yet sent */
   uint64_t filled = chunk->offset; /* sent or cleared up to here */
-  bool zero;
+  size_t i;
 
-  for (at = chunk->offset; at < end; at = run_end) {
-    run_end = MIN (alloc_map_find (&r->map, at, &zero), end);
-    if (zero)
+  for (i = 0; i < chunk->parts.len; i++) {
+    const struct chunk_part *part = &chunk->parts.ptr[i];
+
+    if (part->kind != EXTENT_DATA)
       continue;
-    if (to == 0 || at - MIN (at, to) >= JOIN_GAP) {
+    if (to == 0 || part->offset - MIN (part->offset, to) >= JOIN_GAP) {
       if (to != 0) {
         if (send_reads (r, chunk, from, to) == -1)
           return -1;
         filled = to;
       }
-      from = MAX (at - at % r->align, filled);
+      from = MAX (part->offset - part->offset % r->align, filled);
       memset (chunk->buf + (filled - chunk->offset), 0, from - filled);
     }
-    to = MIN ((run_end + r->align - 1) / r->align * r->align, end);
+    to = part->offset + part->len;
+    to = MIN ((to + r->align - 1) / r->align * r->align, end);
   }
   if (to != 0) {
     if (send_reads (r, chunk, from, to) == -1)
@@ -221,69 +212,240 @@ fill_chunk (struct reader *r, struct chunk *chunk)
   return 0;
 }
 
-/* Begin as many chunks as there are buffers and the map knows of. */
-static int
-begin_chunks (struct reader *r)
+/* May CHUNK have a buffer, within what this copy may use? */
+static bool
+may_have_buffer (const struct reader *r, const struct chunk *chunk)
 {
-  const uint64_t size = r->client->size;
-  struct chunk *chunk;
-  uint64_t end, run_end;
-  bool zero;
+  return chunk->buf || r->buffers == 0 || r->options->budget == NULL ||
+    r->buffers + r->chunk_size <= budget_share (r->options->budget);
+}
+
+static int
+make_buffer (struct reader *r, struct chunk *chunk)
+{
+  void *buf;
+
+  if (chunk->buf)
+    return 0;
+  if ((errno = posix_memalign (&buf, READER_ALIGN, r->chunk_size)) != 0) {
+    log_oom ();
+    return -1;
+  }
+  chunk->buf = buf;
+  r->buffers += r->chunk_size;
+  return 0;
+}
+
+/* Ask those who limit us for leave to read LEN bytes for r->ready. */
+static bool
+may_read (struct reader *r, uint64_t len)
+{
+  const struct reader_sink *sink = r->sink;
+
+  if (!r->granted && sink->hold) {
+    r->wait_ms = sink->hold (sink->opaque, len);
+    if (r->wait_ms > 0)
+      return false;
+  }
+  r->granted = true;
+  if (r->options->budget) {
+    r->wait_ms = budget_take_bytes (r->options->budget, len);
+    if (r->wait_ms > 0)
+      return false;
+  }
+  r->granted = false;
+  r->wait_ms = READER_TICK_MS;
+  return true;
+}
+
+/* Bytes of CHUNK that must be read. */
+static uint64_t
+data_bytes (const struct chunk *chunk)
+{
+  uint64_t sum = 0;
+  size_t i;
+
+  for (i = 0; i < chunk->parts.len; i++)
+    if (chunk->parts.ptr[i].kind == EXTENT_DATA)
+      sum += chunk->parts.ptr[i].len;
+  return sum;
+}
+
+/* Read CHUNK, whose buffer is there; the sink gets it when that ended. */
+static int
+read_chunk (struct reader *r, struct chunk *chunk)
+{
   int ret;
 
-  while (r->next < size) {
-    alloc_map_ask (&r->map, r->next);
-    chunk = r->free_chunks;
-    end = r->next + MIN (r->chunk_size, size - r->next);
-    if (chunk == NULL || !alloc_map_knows (&r->map, end))
-      return 0;
+  chunk->kind = CHUNK_DATA;
+  chunk->broken = false;
+  chunk->pending = 1;
+  ret = fill_chunk (r, chunk);
+  if (ret == -1)
+    chunk->broken = true;
+  r->next_connection = (r->next_connection + 1) % r->client->nr;
+  part_ended (chunk);
+  return ret;
+}
 
-    run_end = alloc_map_find (&r->map, r->next, &zero);
-    zero = zero && run_end >= end;
-    if (zero) {
-      end = MIN (run_end, r->next + MAX_ZERO_RUN);
-      if (end < size)
-        end -= end % r->chunk_size;
+/* Full copies read whole pages: a zero part gives way to the data around
+ * it.
+ */
+static void
+align_part (const struct reader *r, struct chunk_part *part, uint64_t end)
+{
+  uint64_t part_end = part->offset + part->len;
+
+  if (part_end == end)
+    return;
+  part_end -= part_end % r->align;
+  if (part->kind == EXTENT_DATA && part_end < part->offset + part->len)
+    part_end += r->align;
+  if (part_end <= part->offset) {
+    part->kind = EXTENT_DATA;
+    part_end = part->offset + (r->align - part->offset % r->align);
+  }
+  part->len = MIN (part_end, end) - part->offset;
+}
+
+/* What the map says of [r->next, END), the range of CHUNK. */
+static int
+find_parts (struct reader *r, struct chunk *chunk, uint64_t end)
+{
+  struct chunk_part part = { .offset = r->next }, *last = NULL;
+
+  chunk->offset = r->next;
+  chunk->len = end - r->next;
+  chunk->parts.len = 0;
+  for (; part.offset < end; part.offset += part.len) {
+    part.len = alloc_map_find (&r->map, part.offset, &part.kind);
+    part.len = MIN (part.len, end) - part.offset;
+    if (!r->options->delta)
+      align_part (r, &part, end);
+    if (last && last->kind == part.kind) {
+      last->len += part.len;
+      continue;
     }
-
-    if (!zero && chunk->buf == NULL &&
-        (errno = posix_memalign ((void **) &chunk->buf, READ_ALIGN,
-                                 r->chunk_size)) != 0) {
-      chunk->buf = NULL;
+    if (chunk_parts_append (&chunk->parts, part) == -1) {
       log_oom ();
       return -1;
     }
-    r->free_chunks = chunk->next_free;
-    r->busy++;
-    chunk->offset = r->next;
-    chunk->len = end - r->next;
-    chunk->zero = zero;
-    chunk->broken = false;
-    chunk->pending = 1;
-    r->next = end;
-
-    ret = zero ? 0 : fill_chunk (r, chunk);
-    if (ret == -1)
-      chunk->broken = true;
-    r->next_connection = (r->next_connection + 1) % r->client->nr;
-    part_ended (chunk);
-    if (ret == -1)
-      return -1;
+    last = &chunk->parts.ptr[chunk->parts.len - 1];
   }
   return 0;
 }
 
-/* Take back what the workers have done. */
+/* The next chunk to begin, in r->ready: NULL when there is nothing to do
+ * for what was found.  1; 0 when that is not known yet; -1 reported.
+ */
+static int
+next_chunk (struct reader *r)
+{
+  const uint64_t size = r->client->size;
+  struct chunk *chunk = (struct chunk *) r->free_chunks;
+  uint64_t end = r->next + MIN (r->chunk_size, size - r->next), run_end;
+  enum extent_kind kind;
+
+  alloc_map_ask (&r->map, r->next);
+  if (chunk == NULL || !alloc_map_knows (&r->map, end))
+    return 0;
+
+  run_end = alloc_map_find (&r->map, r->next, &kind);
+  if (kind != EXTENT_DATA && run_end >= end) {
+    end = MIN (run_end, r->next + MAX_ZERO_RUN);
+    if (end < size)
+      end -= end % r->chunk_size;
+  }
+  if (kind == EXTENT_UNCHANGED && run_end >= end) {
+    r->result->progress.done += end - r->next;
+    r->next = end;
+    return 1;
+  }
+  if (find_parts (r, chunk, end) == -1)
+    return -1;
+  r->free_chunks = chunk->job.next;
+  r->busy++;
+  chunk->kind = kind == EXTENT_ZERO && run_end >= end ? CHUNK_ZERO
+                                                      : CHUNK_DATA;
+  chunk->job.error = 0;
+  chunk->wrong = chunk->probe = false;
+  chunk->writes = 0;
+  r->next = end;
+  if (chunk->kind == CHUNK_DATA && r->sink->claimed &&
+      data_bytes (chunk) > 0) {
+    enum claim claim = r->sink->claimed (r->sink->opaque, chunk->offset,
+                                         chunk->len);
+
+    chunk->probe = claim == CLAIM_PROBE;
+    if (claim == CLAIM_CHECK)
+      chunk->kind = CHUNK_CLAIMED;
+  }
+  r->ready = chunk;
+  return 1;
+}
+
+/* As next_chunk, for one that the sink has found to be wrong. */
+static bool
+next_again (struct reader *r)
+{
+  struct chunk *chunk = (struct chunk *) r->again;
+
+  if (chunk == NULL)
+    return false;
+  r->again = chunk->job.next;
+  chunk->job.error = 0;
+  chunk->kind = CHUNK_DATA;
+  r->ready = chunk;
+  return true;
+}
+
+/* Begin as many chunks as there are buffers and the map knows of. */
+static int
+begin_chunks (struct reader *r)
+{
+  struct chunk *chunk;
+  int ret;
+
+  r->wait_ms = READER_TICK_MS;
+  for (;;) {
+    while (r->ready == NULL && !next_again (r)) {
+      ret = r->next < r->client->size ? next_chunk (r) : 0;
+      if (ret != 1)
+        return ret;
+    }
+    chunk = r->ready;
+    if (chunk->kind != CHUNK_ZERO) {
+      if (!may_have_buffer (r, chunk) ||
+          (chunk->kind == CHUNK_DATA && !may_read (r, data_bytes (chunk))))
+        return 0;
+      if (make_buffer (r, chunk) == -1)
+        return -1;
+    }
+    r->ready = NULL;
+    if (chunk->kind != CHUNK_DATA)
+      r->sink->give (r->sink->opaque, chunk);
+    else if (read_chunk (r, chunk) == -1)
+      return -1;
+  }
+}
+
+/* Take back what the sink has done. */
 static int
 end_chunks (struct reader *r)
 {
   struct job *job, *next;
   int err = 0;
 
-  for (job = workers_ended (&r->workers); job; job = next) {
+  for (job = r->sink->ended (r->sink->opaque); job; job = next) {
     struct chunk *chunk = (struct chunk *) job;
 
     next = job->next;
+    if (job->error == 0 && chunk->wrong) {
+      chunk->wrong = false;
+      job->next = r->again;
+      r->again = job;
+      continue;
+    }
     if (job->error == 0)
       r->result->progress.done += chunk->len;
     else if (err == 0)
@@ -315,8 +477,8 @@ wait_for_source (struct reader *r)
   bool alive = false;
   int64_t now;
 
-  if (nbd_client_poll (r->client, r->workers.wake_fd, READER_TICK_MS,
-                       &alive) == -1) {
+  if (nbd_client_poll (r->client, r->sink->wake_fd,
+                       MIN (r->wait_ms, READER_TICK_MS), &alive) == -1) {
     lost (r, r->read_errno ? r->read_errno_offset : r->next,
           r->client->failure);
     return source_failed (r, EIO);
@@ -355,90 +517,94 @@ tick (struct reader *r, bool last)
   return -1;
 }
 
-static int
-work (void *opaque, struct job *job)
+int
+reader_loop (struct reader *r)
 {
-  const struct reader_consumer *consumer = opaque;
-  const struct chunk *chunk = (const struct chunk *) job;
+  int ret = -1, err;
 
-  if (chunk->zero)
-    return consumer->zero (consumer->opaque, chunk->offset, chunk->len);
-  return consumer->data (consumer->opaque, chunk->offset, chunk->buf,
-                         chunk->len);
-}
-
-static int
-loop (struct reader *r)
-{
   r->last_alive = monotonic_ms ();
   for (;;) {
-    if (begin_chunks (r) == -1)
-      return source_failed (r, errno);
-    if (r->next == r->client->size && r->busy == 0)
-      return tick (r, true);
+    if (begin_chunks (r) == -1) {
+      source_failed (r, errno);
+      break;
+    }
+    if (r->next == r->client->size && r->busy == 0) {
+      ret = tick (r, true);
+      break;
+    }
     if (wait_for_source (r) == -1 || end_chunks (r) == -1 ||
         tick (r, false) == -1)
-      return -1;
+      break;
+    if (r->sink->tick && r->sink->tick (r->sink->opaque) == -1) {
+      r->result->failed_side = COPY_SIDE_TARGET;
+      break;
+    }
   }
+  if (ret == -1) {
+    err = errno;
+    nbd_client_close (r->client);
+    errno = err;
+  }
+  return ret;
 }
 
-int
-reader_run (struct nbd_client *client, const char *name,
-            const struct reader_consumer *consumer,
+struct reader *
+reader_new (struct nbd_client *client, const char *name,
+            const struct reader_sink *sink,
             const struct copy_options *options, struct copy_result *result)
 {
-  const unsigned nr_workers = options->workers ? options->workers
-                                               : DEFAULT_WORKERS;
-  struct reader r = { .client = client, .name = name,
-                      .consumer = consumer, .options = options,
-                      .result = result };
   const uint64_t request_size = options->request_size ?
     MIN (options->request_size, MAX_REQUEST_SIZE) : DEFAULT_REQUEST_SIZE;
-  int ret = -1, err;
+  struct reader *r = calloc (1, sizeof *r);
   unsigned i;
 
+  if (r == NULL) {
+    log_oom ();
+    return NULL;
+  }
+  r->client = client;
+  r->name = name;
+  r->sink = sink;
+  r->options = options;
+  r->result = result;
   result->progress.size = client->size;
   /* A minimum is at most 64 KiB, and a maximum a multiple of it (NBD
    * protocol, "Block size constraints").
    */
-  r.align = MAX (READ_ALIGN, MIN (client->min_request, 64 * KIB));
-  r.max_read = MIN (request_size, client->max_request);
-  if (r.max_read > r.align)
-    r.max_read -= r.max_read % r.align;
-  r.chunk_size = (request_size + DIGEST_BLOCK - 1) / DIGEST_BLOCK *
+  r->align = MAX (READER_ALIGN, MIN (client->min_request, 64 * KIB));
+  r->max_read = MIN (request_size, client->max_request);
+  if (r->max_read > r->align)
+    r->max_read -= r->max_read % r->align;
+  r->chunk_size = (request_size + DIGEST_BLOCK - 1) / DIGEST_BLOCK *
     DIGEST_BLOCK;
-  r.nr_chunks = options->requests ? options->requests : DEFAULT_REQUESTS;
-  r.chunks = calloc (r.nr_chunks, sizeof *r.chunks);
-  if (r.chunks == NULL) {
+  r->nr_chunks = options->requests ? options->requests : DEFAULT_REQUESTS;
+  alloc_map_init (&r->map, client, name, options->delta);
+  r->chunks = calloc (r->nr_chunks, sizeof *r->chunks);
+  if (r->chunks == NULL) {
     log_oom ();
-    nbd_client_close (client);
-    errno = ENOMEM;
-    return -1;
+    reader_free (r);
+    return NULL;
   }
-  r.busy = r.nr_chunks;
-  for (i = 0; i < r.nr_chunks; ++i) {
-    r.chunks[i].reader = &r;
-    put_chunk (&r, &r.chunks[i]);
+  r->busy = r->nr_chunks;
+  for (i = 0; i < r->nr_chunks; ++i) {
+    r->chunks[i].reader = r;
+    put_chunk (r, &r->chunks[i]);
   }
-  alloc_map_init (&r.map, client, name);
+  return r;
+}
 
-  if (workers_start (&r.workers, nr_workers, work,
-                     (void *) consumer) == 0) {
-    ret = loop (&r);
-    err = errno;
-    /* First those who use the buffers, then the buffers. */
-    if (ret == -1)
-      nbd_client_close (client);
-    workers_stop (&r.workers);
-    errno = err;
+void
+reader_free (struct reader *r)
+{
+  unsigned i;
+
+  if (r == NULL)
+    return;
+  alloc_map_free (&r->map);
+  for (i = 0; r->chunks && i < r->nr_chunks; ++i) {
+    free (r->chunks[i].buf);
+    chunk_parts_reset (&r->chunks[i].parts);
   }
-  err = errno;
-  if (ret == -1)
-    nbd_client_close (client);
-  alloc_map_free (&r.map);
-  for (i = 0; i < r.nr_chunks; ++i)
-    free (r.chunks[i].buf);
-  free (r.chunks);
-  errno = err;
-  return ret;
+  free (r->chunks);
+  free (r);
 }

@@ -38,7 +38,7 @@ end_job (struct workers *w, struct job *job)
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&w->lock);
   const uint64_t one = 1;
 
-  /* The write can not fail: the counter is 0 whenever the list is empty. */
+  /* The write can not fail: the counter is far from its limit. */
   if (w->done == NULL && write (w->wake_fd, &one, sizeof one) == -1)
     log_debug ("eventfd: %m");
   job->next = w->done;
@@ -63,7 +63,8 @@ worker (void *opaque)
 
 int
 workers_start (struct workers *w, unsigned nr,
-               int (*work) (void *opaque, struct job *job), void *opaque)
+               int (*work) (void *opaque, struct job *job), void *opaque,
+               int wake_fd)
 {
   sigset_t all, old;
   int err = 0;
@@ -76,7 +77,9 @@ workers_start (struct workers *w, unsigned nr,
   pthread_mutex_init (&w->lock, NULL);
   pthread_cond_init (&w->more, NULL);
 
-  w->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  w->own_wake_fd = wake_fd == -1;
+  w->wake_fd = w->own_wake_fd ? eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK)
+                              : wake_fd;
   if (w->wake_fd == -1) {
     log_error ("eventfd: %m");
     err = errno;
@@ -122,7 +125,7 @@ workers_ended (struct workers *w)
   uint64_t count;
 
   w->done = NULL;
-  if (jobs && read (w->wake_fd, &count, sizeof count) == -1)
+  if (jobs && w->own_wake_fd && read (w->wake_fd, &count, sizeof count) == -1)
     log_debug ("eventfd: %m");
   return jobs;
 }
@@ -136,7 +139,7 @@ workers_stop (struct workers *w)
   pthread_mutex_unlock (&w->lock);
   while (w->nr > 0)
     pthread_join (w->thread[--w->nr], NULL);
-  if (w->wake_fd >= 0)
+  if (w->own_wake_fd && w->wake_fd >= 0)
     close (w->wake_fd);
   pthread_cond_destroy (&w->more);
   pthread_mutex_destroy (&w->lock);

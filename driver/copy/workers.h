@@ -22,6 +22,7 @@ struct workers {
   void *opaque;
   void *log_context;            /* of the thread that started them */
   int wake_fd;                  /* readable when jobs have ended */
+  bool own_wake_fd;
   unsigned nr;
   pthread_t thread[WORKERS_MAX];
 
@@ -32,12 +33,14 @@ struct workers {
   bool quit;
 };
 
-/* Start NR threads that call WORK for each job.  0, or -1 with errno and
- * a report.
+/* Start NR threads that call WORK for each job.  WAKE_FD is an eventfd
+ * (non-blocking) that several pools share, whose reader calls
+ * workers_ended of all of them after he has read it; or -1 for one of its
+ * own.  0, or -1 with errno and a report.
  */
 extern int workers_start (struct workers *w, unsigned nr,
                           int (*work) (void *opaque, struct job *job),
-                          void *opaque);
+                          void *opaque, int wake_fd);
 
 /* Queue JOB, which belongs to the workers until workers_ended gives it
  * back.

@@ -82,9 +82,9 @@ check_copy (const struct copy_options *given)
   saved = digest_tree_load (digests);
   assert_non_null (saved);
   fd = open (theirs, O_RDONLY | O_CLOEXEC);
-  of_file = digest_tree_of_fd (fd, size_of (theirs), theirs, NULL, NULL);
+  of_file = digest_tree_of_fd (fd, saved, theirs, NULL, NULL);
   close (fd);
-  of_nbd = digest_tree_of_nbd (server_uri, "disk1", NULL, NULL);
+  of_nbd = digest_tree_of_nbd (server_uri, saved, "disk1", NULL, NULL);
   assert_non_null (of_file);
   assert_non_null (of_nbd);
   assert_int_equal (digest_tree_compare (saved, of_file), -1);
@@ -114,6 +114,10 @@ test_options (void **state)
     { .request_size = 3 * MIB, .requests = 5 },
     { .request_size = 32 * MIB },
     { .workers = 8, .requests = 64 },
+    { .cache = COPY_CACHE_WRITEBACK },
+    { .cache = COPY_CACHE_WRITEBACK, .requests = 2, .connections = 1 },
+    { .digest = BLOCK_DIGEST_SHA256 },
+    { .digest = BLOCK_DIGEST_SHA256, .cache = COPY_CACHE_WRITEBACK },
   };
   size_t i;
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The digest file of a copy.  After a delta most digests are those of the
+ * file that was there before; those of touched blocks are made from what
+ * the target holds now, which is cheaper than reading from the source
+ * what has not changed.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/include/cleanup.h"
+#include "common/include/minmax.h"
+#include "common/util/log.h"
+#include "driver/copy/copy_private.h"
+
+static int
+digest_block (struct copy *copy, struct digest_tree *tree, uint64_t block,
+              uint8_t *buf)
+{
+  const uint64_t offset = block * DIGEST_BLOCK;
+  const uint64_t len = MIN (DIGEST_BLOCK, digest_tree_size (tree) - offset);
+  uint64_t done = 0;
+  ssize_t r;
+
+  while (done < len) {
+    r = pread (copy->output.fd, buf + done, len - done, offset + done);
+    if (r == -1 && errno == EINTR)
+      continue;
+    if (r <= 0) {
+      if (r == 0)
+        errno = ESTALE;
+      return disk_output_failed (&copy->output, "read", offset + done);
+    }
+    done += r;
+  }
+  return digest_tree_add (tree, offset, buf, len);
+}
+
+/* The digests of the target as it is now. */
+static struct digest_tree *
+digests_of_target (struct copy *copy, const struct digest_tree *base,
+                   uint64_t size)
+{
+  struct digest_tree *tree = digest_tree_resized (base, size);
+  CLEANUP_FREE uint8_t *buf = malloc (DIGEST_BLOCK);
+  uint64_t block;
+  int err;
+
+  if (tree == NULL || buf == NULL) {
+    if (buf == NULL)
+      log_oom ();
+    digest_tree_free (tree);
+    errno = ENOMEM;
+    return NULL;
+  }
+  for (block = 0; block < digest_tree_blocks (tree); block++)
+    if ((copy->touched[block] || digest_tree_get (tree, block) == NULL) &&
+        digest_block (copy, tree, block, buf) == -1) {
+      err = errno;
+      digest_tree_free (tree);
+      errno = err;
+      return NULL;
+    }
+  return tree;
+}
+
+static int
+save_delta (struct copy *copy)
+{
+  const char *path = copy->options->digest_file;
+  struct digest_tree *base, *tree = NULL;
+  int ret = -1, err;
+
+  if (access (path, F_OK) == 0)
+    base = digest_tree_load (path);
+  else
+    base = digest_tree_new (copy->size, copy->options->digest);
+  if (base)
+    tree = digests_of_target (copy, base, copy->size);
+  if (tree)
+    ret = digest_tree_save (tree, path);
+  err = errno;
+  digest_tree_free (base);
+  digest_tree_free (tree);
+  errno = err;
+  return ret;
+}
+
+int
+copy_save_digests (struct copy *copy)
+{
+  if (copy->options->delta)
+    return save_delta (copy);
+  return digest_tree_save (copy->digests, copy->options->digest_file);
+}
