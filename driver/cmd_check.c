@@ -13,6 +13,7 @@
 #include "common/util/strbuf.h"
 #include "driver/command.h"
 #include "driver/driver_log.h"
+#include "driver/options.h"
 #include "driver/output.h"
 #include "driver/preflight.h"
 #include "driver/session.h"
@@ -34,7 +35,7 @@ static const char help[] =
 "4 a source cannot be asked.\n";
 
 enum {
-  OPTION_SCHEMA_ONLY = OPTION_COMMAND,
+  OPTION_SCHEMA_ONLY = OPTION_OWN,
   OPTION_NO_SOURCE,
 };
 
@@ -145,10 +146,11 @@ main_check (int argc, char **argv)
 {
   CLEANUP_SESSION struct session s = SESSION_INIT;
   bool schema_only = false, no_source = false, json = false, ready;
-  enum exit_status status = STATUS_OK;
-  int opt, r;
+  struct common_options c = { COMMON_OPTIONS_INIT, .help = help };
+  int opt, r, status = -1;
 
-  while ((opt = getopt_long (argc, argv, "o:v", options, NULL)) != -1)
+  while (status == -1 &&
+         (opt = getopt_long (argc, argv, "o:v", options, NULL)) != -1)
     switch (opt) {
     case 'o':
       json = strcmp (optarg, "json") == 0;
@@ -162,15 +164,11 @@ main_check (int argc, char **argv)
     case OPTION_NO_SOURCE:
       no_source = true;
       break;
-    case 'v':
-      driver_log_set_level (LOG_LEVEL_DEBUG);
-      break;
-    case OPTION_HELP:
-      fputs (help, stdout);
-      return finish_stdout (STATUS_OK);
     default:
-      return usage_hint (argv);
+      status = common_option (opt, argv, &c);
     }
+  if (status != -1)
+    return status;
   if (optind == argc)
     return usage_error (argv, "which plan file?");
 
@@ -182,6 +180,7 @@ main_check (int argc, char **argv)
                       argc - optind);
   if (r == -1)
     return STATUS_PLAN;
+  status = STATUS_OK;
   if (!schema_only && !no_source && !problem_any_critical (&s.problems))
     status = check_plans (&s);
 

@@ -11,7 +11,7 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/command.h"
-#include "driver/driver_log.h"
+#include "driver/options.h"
 #include "driver/output.h"
 #include "driver/session.h"
 
@@ -36,10 +36,6 @@ static const char help[] =
 "\n"
 "Exit status: 0 ok; 1 no such VM, or several; 2 wrong usage; 3 plan invalid;\n"
 "4 source unreachable or refused.\n";
-
-enum {
-  OPTION_PROVIDER = OPTION_COMMAND,
-};
 
 static const struct option options[] = {
   { "output", required_argument, NULL, 'o' },
@@ -89,38 +85,28 @@ main_describe (int argc, char **argv)
 {
   CLEANUP_SESSION struct session s = SESSION_INIT;
   CLEANUP_VM struct vm vm;
-  enum output_format format = OUTPUT_YAML;
-  const char *provider = NULL;
-  int opt;
+  struct common_options c = {
+    COMMON_OPTIONS_INIT,
+    .help = help,
+    .output_is_format = true,
+    .formats = 1 << OUTPUT_JSON | 1 << OUTPUT_YAML | 1 << OUTPUT_LIBVIRTXML,
+    .format = OUTPUT_YAML,
+  };
+  int opt, status;
 
   vm_init (&vm);
-  while ((opt = getopt_long (argc, argv, "o:v", options, NULL)) != -1)
-    switch (opt) {
-    case 'o':
-      if (!output_format_of_name (optarg, &format) ||
-          format == OUTPUT_TABLE)
-        return usage_error (argv, "--output=%s: it is json, yaml or "
-                            "libvirtxml", printable (optarg));
-      break;
-    case OPTION_PROVIDER:
-      provider = optarg;
-      break;
-    case 'v':
-      driver_log_set_level (LOG_LEVEL_DEBUG);
-      break;
-    case OPTION_HELP:
-      fputs (help, stdout);
-      return finish_stdout (STATUS_OK);
-    default:
-      return usage_hint (argv);
-    }
+  while ((opt = getopt_long (argc, argv, "o:v", options, NULL)) != -1) {
+    status = common_option (opt, argv, &c);
+    if (status != -1)
+      return status;
+  }
   if (argc - optind < 2)
     return usage_error (argv, "give a plan file and a VM");
 
   if (session_load (&s, (const char *const *) &argv[optind],
                     argc - optind - 1) == -1)
     return STATUS_PLAN;
-  if (session_choose_provider (&s, provider) == -1) {
+  if (session_choose_provider (&s, c.provider) == -1) {
     session_print_problems (&s);
     return STATUS_PLAN;
   }
@@ -129,7 +115,7 @@ main_describe (int argc, char **argv)
   if (session_describe (&s, argv[argc - 1], &vm) == -1)
     return errno == ENOENT || errno == EEXIST || errno == EINVAL ?
       STATUS_FAILED : STATUS_SOURCE;
-  return finish_stdout (print_vm (&vm, format) == 0 ? STATUS_OK :
+  return finish_stdout (print_vm (&vm, c.format) == 0 ? STATUS_OK :
                         STATUS_FAILED);
 }
 

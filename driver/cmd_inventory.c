@@ -9,7 +9,7 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/command.h"
-#include "driver/driver_log.h"
+#include "driver/options.h"
 #include "driver/output.h"
 #include "driver/session.h"
 
@@ -100,27 +100,16 @@ static int
 main_inventory (int argc, char **argv)
 {
   CLEANUP_SESSION struct session s = SESSION_INIT;
-  enum output_format format = OUTPUT_TABLE;
+  struct common_options c = { COMMON_OPTIONS_INIT, .help = help,
+                              .output_is_format = true };
+  int opt, status;
   size_t i;
-  int opt;
 
-  while ((opt = getopt_long (argc, argv, "o:v", options, NULL)) != -1)
-    switch (opt) {
-    case 'o':
-      if (!output_format_of_name (optarg, &format) ||
-          format == OUTPUT_LIBVIRTXML)
-        return usage_error (argv, "--output=%s: it is table, json or yaml",
-                            printable (optarg));
-      break;
-    case 'v':
-      driver_log_set_level (LOG_LEVEL_DEBUG);
-      break;
-    case OPTION_HELP:
-      fputs (help, stdout);
-      return finish_stdout (STATUS_OK);
-    default:
-      return usage_hint (argv);
-    }
+  while ((opt = getopt_long (argc, argv, "o:v", options, NULL)) != -1) {
+    status = common_option (opt, argv, &c);
+    if (status != -1)
+      return status;
+  }
   if (argc - optind < 3)
     return usage_error (argv, "give a plan file, a provider and a "
                         "collection");
@@ -141,7 +130,7 @@ main_inventory (int argc, char **argv)
   }
   if (session_open (&s) == -1)
     return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
-  return print_collection (&s, i, format);
+  return print_collection (&s, i, c.format);
 }
 
 const struct command command_inventory = {

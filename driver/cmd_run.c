@@ -3,8 +3,6 @@
  * nbdlift run: migrate the VMs of a plan.
  */
 #include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -14,7 +12,7 @@
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
 #include "driver/command.h"
-#include "driver/driver_log.h"
+#include "driver/options.h"
 #include "driver/run.h"
 
 static const char help[] =
@@ -43,14 +41,8 @@ static const char help[] =
 "8 cancelled.\n";
 
 enum {
-  OPTION_STATE = OPTION_COMMAND,
-  OPTION_PLAN,
-  OPTION_VM,
-  OPTION_MAX_INFLIGHT,
-  OPTION_RATE,
-  OPTION_MEMORY,
+  OPTION_MAX_INFLIGHT = OPTION_OWN,
   OPTION_NO_VERIFY_MANIFEST,
-  OPTION_MACHINE_READABLE,
 };
 
 static const struct option options[] = {
@@ -70,11 +62,8 @@ static const struct option options[] = {
 };
 
 struct run_command {
+  struct common_options common;
   struct run_options run;
-  const char *plan;
-  string_vector only;
-  bool quiet;
-  int machine_fd;               /* -1: none */
   const char *const *files;
   size_t nr_files;
 };
@@ -85,69 +74,30 @@ parse (int argc, char **argv, struct run_command *c)
 {
   uint64_t n;
   json_t *utf8;
-  int opt;
+  int opt, status = -1;
 
   c->run.max_inflight = DEFAULT_MAX_INFLIGHT;
   c->run.verify_manifest = true;
-  c->machine_fd = -1;
-  while ((opt = getopt_long (argc, argv, "o:qv", options, NULL)) != -1)
+  while (status == -1 &&
+         (opt = getopt_long (argc, argv, "o:qv", options, NULL)) != -1)
     switch (opt) {
-    case 'o':
-      c->run.output = optarg;
-      break;
-    case OPTION_STATE:
-      c->run.state = optarg;
-      break;
-    case OPTION_PLAN:
-      c->plan = optarg;
-      break;
-    case OPTION_VM:
-      if (string_vector_append_dup (&c->only, optarg) == -1) {
-        log_oom ();
-        return STATUS_FAILED;
-      }
-      break;
     case OPTION_MAX_INFLIGHT:
-      if (!parse_u64 (optarg, &n) || n == 0 || n > 1000)
-        return usage_error (argv, "--max-inflight=%s: give a number from 1 "
-                            "to 1000", printable (optarg));
+      if (number_option (argv, "max-inflight", optarg, 1, 1000, &n) != 0)
+        return STATUS_USAGE;
       c->run.max_inflight = n;
-      break;
-    case OPTION_RATE:
-      if (!parse_size (optarg, &c->run.rate) || c->run.rate == 0)
-        return usage_error (argv, "--rate=%s: give bytes per second, such as "
-                            "100M", printable (optarg));
-      break;
-    case OPTION_MEMORY:
-      if (!parse_size (optarg, &c->run.memory) || c->run.memory == 0)
-        return usage_error (argv, "--memory=%s: give a size such as 96M",
-                            printable (optarg));
       break;
     case OPTION_NO_VERIFY_MANIFEST:
       c->run.verify_manifest = false;
       break;
-    case OPTION_MACHINE_READABLE:
-      n = STDERR_FILENO;
-      if ((optarg && (!parse_u64 (optarg, &n) || n == 0 || n > 1023)) ||
-          fcntl (n, F_GETFD) == -1)
-        return usage_error (argv, "--machine-readable=%s: give the number "
-                            "of an open file descriptor",
-                            optarg ? printable (optarg) : "");
-      c->machine_fd = n;
-      break;
-    case 'q':
-      c->quiet = true;
-      driver_log_set_level (LOG_LEVEL_WARNING);
-      break;
-    case 'v':
-      driver_log_set_level (LOG_LEVEL_DEBUG);
-      break;
-    case OPTION_HELP:
-      fputs (help, stdout);
-      return finish_stdout (STATUS_OK);
     default:
-      return usage_hint (argv);
+      status = common_option (opt, argv, &c->common);
     }
+  if (status != -1)
+    return status;
+  c->run.output = c->common.output;
+  c->run.state = c->common.state;
+  c->run.rate = c->common.rate;
+  c->run.memory = c->common.memory;
   if (optind == argc)
     return usage_error (argv, "which plan file?");
   if (c->run.output == NULL)
@@ -161,33 +111,6 @@ parse (int argc, char **argv, struct run_command *c)
   c->files = (const char *const *) &argv[optind];
   c->nr_files = argc - optind;
   return -1;
-}
-
-/* For people on standard error, unless JSON lines go there. */
-static struct progress *
-open_progress (const struct run_command *c)
-{
-  struct progress_options o = { .style = PROGRESS_PLAIN, .human = stderr };
-  const char *term = getenv ("TERM");
-
-  if (c->machine_fd == STDERR_FILENO) {
-    o.machine = stderr;
-    o.human = NULL;
-  }
-  else if (c->machine_fd >= 0) {
-    o.machine = c->machine_fd == STDOUT_FILENO ? stdout :
-      fdopen (c->machine_fd, "a");
-    if (o.machine == NULL) {
-      log_error ("--machine-readable=%d: %m", c->machine_fd);
-      return NULL;
-    }
-  }
-  if (c->quiet)
-    o.style = PROGRESS_SILENT;
-  else if (isatty (STDERR_FILENO) && term && strcmp (term, "dumb") != 0)
-    o.style = PROGRESS_TERMINAL;
-  o.color = wants_color (stderr);
-  return progress_new (&o);
 }
 
 /* Problems of the plan, as text and as events. */
@@ -240,7 +163,7 @@ migrate (const struct run_command *c, struct progress *p,
   CLEANUP_PREFLIGHT preflight_vm_vector vms = EMPTY_VECTOR;
   const struct preflight_options preflight_options = {
     .for_run = true,
-    .only = &c->only,
+    .only = &c->common.vms,
   };
   struct run run = {
     .session = s,
@@ -248,7 +171,7 @@ migrate (const struct run_command *c, struct progress *p,
     .pre = &vms,
     .progress = p,
   };
-  const bool machine_only = c->machine_fd == STDERR_FILENO;
+  const bool machine_only = c->common.machine_fd == STDERR_FILENO;
 
   if (session_load (s, c->files, c->nr_files) == -1)
     return STATUS_PLAN;
@@ -256,7 +179,7 @@ migrate (const struct run_command *c, struct progress *p,
     report_problems (p, &s->problems, machine_only);
     return STATUS_PLAN;
   }
-  if (session_choose_plan (s, c->plan) == -1)
+  if (session_choose_plan (s, c->common.plan) == -1)
     return STATUS_PLAN;
   progress_set_plan (p, s->plan_label);
   if (session_open (s) == -1)
@@ -292,7 +215,8 @@ report_result (struct progress *p, enum exit_status status,
 static int
 main_run (int argc, char **argv)
 {
-  struct run_command c = { .plan = NULL };
+  struct run_command c = { .common = { COMMON_OPTIONS_INIT,
+                                       .help = help } };
   CLEANUP_SESSION struct session s = SESSION_INIT;
   CLEANUP_JSON json_t *result = NULL;
   struct progress *p;
@@ -300,22 +224,19 @@ main_run (int argc, char **argv)
 
   status = parse (argc, argv, &c);
   if (status == -1) {
-    p = open_progress (&c);
-    if (p == NULL || progress_start (p) == -1) {
-      progress_free (p);
-      string_vector_free (&c.only);
+    p = common_progress (&c.common);
+    if (p == NULL) {
+      common_options_free (&c.common);
       return STATUS_FAILED;
     }
-    driver_log_set_writer (progress_message, p);
     status = migrate (&c, p, &s, &result);
     report_result (p, status, result);
-    driver_log_set_writer (NULL, NULL);
-    progress_free (p);
-    if (result && c.machine_fd != STDOUT_FILENO)
+    common_progress_end (p);
+    if (result && c.common.machine_fd != STDOUT_FILENO)
       run_print_result (result);
     status = finish_stdout (status);
   }
-  string_vector_free (&c.only);
+  common_options_free (&c.common);
   return status;
 }
 

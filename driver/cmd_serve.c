@@ -16,7 +16,7 @@
 #include "common/util/subprocess.h"
 #include "driver/cancel.h"
 #include "driver/command.h"
-#include "driver/driver_log.h"
+#include "driver/options.h"
 #include "driver/serve.h"
 #include "driver/session.h"
 
@@ -42,9 +42,8 @@ static const char help[] =
 "several; 2 wrong usage; 3 plan invalid; 4 source unreachable or refused.\n";
 
 enum {
-  OPTION_RUN = OPTION_COMMAND,
+  OPTION_RUN = OPTION_OWN,
   OPTION_TCP,
-  OPTION_PROVIDER,
 };
 
 static const struct option options[] = {
@@ -203,11 +202,13 @@ static int
 main_serve (int argc, char **argv)
 {
   CLEANUP_SESSION struct session s = SESSION_INIT;
-  const char *command = NULL, *provider = NULL;
+  struct common_options c = { COMMON_OPTIONS_INIT, .help = help };
+  const char *command = NULL;
   bool tcp = false;
-  int opt;
+  int opt, status = -1;
 
-  while ((opt = getopt_long (argc, argv, "v", options, NULL)) != -1)
+  while (status == -1 &&
+         (opt = getopt_long (argc, argv, "v", options, NULL)) != -1)
     switch (opt) {
     case OPTION_RUN:
       command = optarg;
@@ -215,25 +216,18 @@ main_serve (int argc, char **argv)
     case OPTION_TCP:
       tcp = true;
       break;
-    case OPTION_PROVIDER:
-      provider = optarg;
-      break;
-    case 'v':
-      driver_log_set_level (LOG_LEVEL_DEBUG);
-      break;
-    case OPTION_HELP:
-      fputs (help, stdout);
-      return finish_stdout (STATUS_OK);
     default:
-      return usage_hint (argv);
+      status = common_option (opt, argv, &c);
     }
+  if (status != -1)
+    return status;
   if (argc - optind < 2)
     return usage_error (argv, "give a plan file and a VM");
 
   if (session_load (&s, (const char *const *) &argv[optind],
                     argc - optind - 1) == -1)
     return STATUS_PLAN;
-  if (session_choose_provider (&s, provider) == -1) {
+  if (session_choose_provider (&s, c.provider) == -1) {
     session_print_problems (&s);
     return STATUS_PLAN;
   }

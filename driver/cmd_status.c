@@ -12,7 +12,7 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/command.h"
-#include "driver/driver_log.h"
+#include "driver/options.h"
 #include "driver/output.h"
 #include "driver/run.h"
 #include "driver/session.h"
@@ -33,11 +33,6 @@ static const char help[] =
 "JSON and YAML are a Plan whose status.migration is as Forklift writes it.\n"
 "\n"
 "Exit status: 0 ok; 1 no run is known; 2 wrong usage; 3 plan invalid.\n";
-
-enum {
-  OPTION_STATE = OPTION_COMMAND,
-  OPTION_PLAN,
-};
 
 static const struct option options[] = {
   { "output", required_argument, NULL, 'o' },
@@ -112,10 +107,9 @@ print_table (const json_t *doc)
 }
 
 static int
-print_status (const struct session *s, const char *output,
-              const char *state_option, enum output_format format)
+print_status (const struct session *s, const struct common_options *c)
 {
-  CLEANUP_FREE char *state = run_state_folder (output, state_option);
+  CLEANUP_FREE char *state = run_state_folder (c->output, c->state);
   CLEANUP_FREE char *folder = NULL, *path = NULL;
   CLEANUP_JSON json_t *doc = NULL;
   int r;
@@ -125,10 +119,10 @@ print_status (const struct session *s, const char *output,
   doc = path ? json_read_file (path, 1) : NULL;
   if (doc == NULL)
     return STATUS_FAILED;
-  if (format == OUTPUT_TABLE)
+  if (c->format == OUTPUT_TABLE)
     r = print_table (doc);
   else
-    r = output_document (doc, format);
+    r = output_document (doc, c->format);
   return finish_stdout (r == 0 ? STATUS_OK : STATUS_FAILED);
 }
 
@@ -136,46 +130,27 @@ static int
 main_status (int argc, char **argv)
 {
   CLEANUP_SESSION struct session s = SESSION_INIT;
-  enum output_format format = OUTPUT_TABLE;
-  const char *output = NULL, *state = NULL, *plan = NULL;
-  int opt;
+  struct common_options c = { COMMON_OPTIONS_INIT, .help = help };
+  int opt, status;
 
-  while ((opt = getopt_long (argc, argv, "o:f:", options, NULL)) != -1)
-    switch (opt) {
-    case 'o':
-      output = optarg;
-      break;
-    case OPTION_STATE:
-      state = optarg;
-      break;
-    case OPTION_PLAN:
-      plan = optarg;
-      break;
-    case 'f':
-      if (!output_format_of_name (optarg, &format) ||
-          format == OUTPUT_LIBVIRTXML)
-        return usage_error (argv, "--format=%s: it is table, json or yaml",
-                            printable (optarg));
-      break;
-    case OPTION_HELP:
-      fputs (help, stdout);
-      return finish_stdout (STATUS_OK);
-    default:
-      return usage_hint (argv);
-    }
+  while ((opt = getopt_long (argc, argv, "o:f:", options, NULL)) != -1) {
+    status = common_option (opt, argv, &c);
+    if (status != -1)
+      return status;
+  }
   if (optind == argc)
     return usage_error (argv, "which plan file?");
-  if (output == NULL && state == NULL)
+  if (c.output == NULL && c.state == NULL)
     return usage_error (argv, "--output=DIR is missing");
 
   if (session_load (&s, (const char *const *) &argv[optind],
                     argc - optind) == -1)
     return STATUS_PLAN;
-  if (session_choose_plan (&s, plan) == -1) {
+  if (session_choose_plan (&s, c.plan) == -1) {
     session_print_problems (&s);
     return STATUS_PLAN;
   }
-  return print_status (&s, output, state, format);
+  return print_status (&s, &c);
 }
 
 const struct command command_status = {

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/include/cleanup.h"
 #include "common/json/json.h"
@@ -15,9 +14,7 @@
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
 #include "driver/command.h"
-#include "driver/driver_log.h"
-#include "driver/output.h"
-#include "driver/progress.h"
+#include "driver/options.h"
 #include "driver/run.h"
 #include "driver/session.h"
 #include "driver/verify.h"
@@ -29,7 +26,7 @@ static const char help[] =
 "compared with the digests of the copy, each volume with the digests that it\n"
 "had in the end.  The first differing offset is named.\n"
 "\n"
-"PLAN is a file of manifests (YAML or JSON), or - for standard input; or, with\n"
+"PLAN is a file of manifests (YAML or JSON), or - for standard input.  With\n"
 "--digest, VOLUME is a file or block device that 'nbdlift copy' wrote.\n"
 "\n"
 "  -o, --output=DIR           the folder of 'nbdlift run' (required)\n"
@@ -49,10 +46,7 @@ static const char help[] =
 "complete; 2 wrong usage; 3 plan invalid; 4 source failed; 8 cancelled.\n";
 
 enum {
-  OPTION_STATE = OPTION_COMMAND,
-  OPTION_PLAN,
-  OPTION_VM,
-  OPTION_NO_SOURCE,
+  OPTION_NO_SOURCE = OPTION_OWN,
   OPTION_DIGEST,
   OPTION_SOURCE,
 };
@@ -82,11 +76,9 @@ static const struct output_column columns[] = {
 };
 
 struct verify_command {
-  const char *output, *state, *plan;
+  struct common_options common;
   const char *digest, *source;
-  string_vector only;
-  bool no_source, quiet;
-  enum output_format format;
+  bool no_source;
 };
 
 static bool
@@ -95,12 +87,12 @@ is_chosen (const struct verify_command *c, const char *folder_name,
 {
   size_t i;
 
-  for (i = 0; i < c->only.len; i++)
-    if (strcmp (c->only.ptr[i], folder_name) == 0 ||
-        strcmp (c->only.ptr[i], journal_vm_text (j, "id")) == 0 ||
-        strcmp (c->only.ptr[i], journal_vm_text (j, "name")) == 0)
+  for (i = 0; i < c->common.vms.len; i++)
+    if (strcmp (c->common.vms.ptr[i], folder_name) == 0 ||
+        strcmp (c->common.vms.ptr[i], journal_vm_text (j, "id")) == 0 ||
+        strcmp (c->common.vms.ptr[i], journal_vm_text (j, "name")) == 0)
       return true;
-  return c->only.len == 0;
+  return c->common.vms.len == 0;
 }
 
 static int
@@ -138,7 +130,8 @@ static enum exit_status
 verify_plan (const struct verify_command *c, const struct session *s,
              struct progress *p, json_t *rows)
 {
-  CLEANUP_FREE char *state = run_state_folder (c->output, c->state);
+  CLEANUP_FREE char *state = run_state_folder (c->common.output,
+                                               c->common.state);
   CLEANUP_FREE char *plan_folder = NULL, *vms = NULL;
   CLEANUP_STRING_VECTOR string_vector names = EMPTY_VECTOR;
   enum exit_status status = STATUS_OK, r;
@@ -183,7 +176,8 @@ verify_plan (const struct verify_command *c, const struct session *s,
 static int
 parse_volume (int argc, char **argv, const struct verify_command *c)
 {
-  if (c->output || c->state || c->plan || c->only.len > 0 || c->no_source)
+  if (c->common.output || c->common.state || c->common.plan ||
+      c->common.vms.len > 0 || c->no_source)
     return usage_error (argv, "--digest is for a volume alone: --output, "
                         "--state, --plan, --vm and --no-source are for a "
                         "plan");
@@ -199,25 +193,11 @@ parse_volume (int argc, char **argv, const struct verify_command *c)
 static int
 parse (int argc, char **argv, struct verify_command *c)
 {
-  int opt;
+  int opt, status = -1;
 
-  while ((opt = getopt_long (argc, argv, "o:f:qv", options, NULL)) != -1)
+  while (status == -1 &&
+         (opt = getopt_long (argc, argv, "o:f:qv", options, NULL)) != -1)
     switch (opt) {
-    case 'o':
-      c->output = optarg;
-      break;
-    case OPTION_STATE:
-      c->state = optarg;
-      break;
-    case OPTION_PLAN:
-      c->plan = optarg;
-      break;
-    case OPTION_VM:
-      if (string_vector_append_dup (&c->only, optarg) == -1) {
-        log_oom ();
-        return STATUS_FAILED;
-      }
-      break;
     case OPTION_NO_SOURCE:
       c->no_source = true;
       break;
@@ -227,32 +207,18 @@ parse (int argc, char **argv, struct verify_command *c)
     case OPTION_SOURCE:
       c->source = optarg;
       break;
-    case 'f':
-      if (!output_format_of_name (optarg, &c->format) ||
-          c->format == OUTPUT_LIBVIRTXML)
-        return usage_error (argv, "--format=%s: it is table, json or yaml",
-                            printable (optarg));
-      break;
-    case 'q':
-      c->quiet = true;
-      driver_log_set_level (LOG_LEVEL_WARNING);
-      break;
-    case 'v':
-      driver_log_set_level (LOG_LEVEL_DEBUG);
-      break;
-    case OPTION_HELP:
-      fputs (help, stdout);
-      return finish_stdout (STATUS_OK);
     default:
-      return usage_hint (argv);
+      status = common_option (opt, argv, &c->common);
     }
+  if (status != -1)
+    return status;
   if (c->digest)
     return parse_volume (argc, argv, c);
   if (c->source)
     return usage_error (argv, "--source goes with --digest=FILE");
   if (optind == argc)
     return usage_error (argv, "which plan file?");
-  if (c->output == NULL)
+  if (c->common.output == NULL)
     return usage_error (argv, "--output=DIR is missing");
   return -1;
 }
@@ -280,7 +246,7 @@ open_plan (const struct verify_command *c, struct session *s,
 {
   if (session_load (s, files, nr_files) == -1)
     return STATUS_PLAN;
-  if (session_choose_plan (s, c->plan) == -1 || s->provider == NULL) {
+  if (session_choose_plan (s, c->common.plan) == -1 || s->provider == NULL) {
     session_print_problems (s);
     return STATUS_PLAN;
   }
@@ -295,14 +261,6 @@ run_verify (const struct verify_command *c, const char *const *args,
 {
   CLEANUP_SESSION struct session s = SESSION_INIT;
   CLEANUP_JSON json_t *rows = json_array ();
-  const char *term = getenv ("TERM");
-  const struct progress_options o = {
-    .style = c->quiet ? PROGRESS_SILENT :
-      isatty (STDERR_FILENO) && term && strcmp (term, "dumb") != 0 ?
-      PROGRESS_TERMINAL : PROGRESS_PLAIN,
-    .human = stderr,
-    .color = wants_color (stderr),
-  };
   struct progress *p;
   enum exit_status status = STATUS_OK;
 
@@ -315,23 +273,19 @@ run_verify (const struct verify_command *c, const char *const *args,
   if (status != STATUS_OK)
     return status;
 
-  p = progress_new (&o);
-  if (p == NULL || progress_start (p) == -1) {
-    progress_free (p);
+  p = common_progress (&c->common);
+  if (p == NULL)
     return STATUS_FAILED;
-  }
-  driver_log_set_writer (progress_message, p);
   status = verify (c, &s, args, p, rows);
-  driver_log_set_writer (NULL, NULL);
-  progress_free (p);
+  common_progress_end (p);
   if (cancel_requested ())
     return STATUS_CANCELLED;
 
   if (json_array_size (rows) > 0) {
-    if (c->format == OUTPUT_TABLE)
+    if (c->common.format == OUTPUT_TABLE)
       output_table (rows, columns);
     else
-      output_document (rows, c->format);
+      output_document (rows, c->common.format);
   }
   return finish_stdout (status);
 }
@@ -339,13 +293,14 @@ run_verify (const struct verify_command *c, const char *const *args,
 static int
 main_verify (int argc, char **argv)
 {
-  struct verify_command c = { .format = OUTPUT_TABLE };
+  struct verify_command c = { .common = { COMMON_OPTIONS_INIT,
+                                          .help = help } };
   int status = parse (argc, argv, &c);
 
   if (status == -1)
     status = run_verify (&c, (const char *const *) &argv[optind],
                          argc - optind);
-  string_vector_free (&c.only);
+  common_options_free (&c.common);
   return status;
 }
 

@@ -41,12 +41,6 @@ extern const struct command command_copy;
 extern const struct command command_verify;
 extern const struct command command_status;
 
-/* What getopt_long returns for long options without a letter. */
-enum {
-  OPTION_HELP = 256,
-  OPTION_COMMAND,               /* the first one a command can use */
-};
-
 /* Say what is wrong and where help is.  Returns STATUS_USAGE. */
 extern int usage_error (char **argv, const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));

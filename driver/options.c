@@ -78,19 +78,21 @@ format_option (char **argv, const char *name, struct common_options *c)
     [OUTPUT_TABLE] = "table", [OUTPUT_JSON] = "json", [OUTPUT_YAML] = "yaml",
     [OUTPUT_LIBVIRTXML] = "libvirtxml",
   };
+  const unsigned formats = c->formats ? c->formats :
+    1u << OUTPUT_TABLE | 1u << OUTPUT_JSON | 1u << OUTPUT_YAML;
   enum output_format format;
   char list[64] = "";
   size_t i, n = 0;
 
   if (output_format_of_name (optarg, &format) &&
-      (c->formats & 1u << format) != 0) {
+      (formats & 1u << format) != 0) {
     c->format = format;
     return -1;
   }
   for (i = 0; i < ARRAY_SIZE (names); i++)
-    if ((c->formats & 1u << i) != 0)
+    if ((formats & 1u << i) != 0)
       n += snprintf (list + n, sizeof list - n, "%s%s", n == 0 ? "" :
-                     c->formats >> (i + 1) == 0 ? " or " : ", ", names[i]);
+                     formats >> (i + 1) == 0 ? " or " : ", ", names[i]);
   return usage_error (argv, "--%s=%s: it is %s", name, printable (optarg),
                       list);
 }

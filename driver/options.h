@@ -17,7 +17,8 @@
 
 /* What getopt_long returns for long options without a letter. */
 enum {
-  OPTION_MACHINE_READABLE = OPTION_COMMAND,
+  OPTION_HELP = 256,
+  OPTION_MACHINE_READABLE,
   OPTION_MEMORY,
   OPTION_PLAN,
   OPTION_PROVIDER,
@@ -33,7 +34,8 @@ enum {
 struct common_options {
   const char *help;             /* what --help prints */
   bool output_is_format;        /* -o is what -f is elsewhere */
-  unsigned formats;             /* allowed: bits 1 << OUTPUT_X */
+  unsigned formats;             /* allowed: bits 1 << OUTPUT_X; 0: table,
+                                   json and yaml */
 
   const char *output, *state, *plan, *provider; /* or NULL */
   string_vector vms;
@@ -42,9 +44,7 @@ struct common_options {
   uint64_t rate, memory;        /* 0: not given */
   int machine_fd;               /* -1: none */
 };
-#define FORMATS_TABLE                                                   \
-  (1 << OUTPUT_TABLE | 1 << OUTPUT_JSON | 1 << OUTPUT_YAML)
-#define COMMON_OPTIONS_INIT .formats = FORMATS_TABLE, .machine_fd = -1
+#define COMMON_OPTIONS_INIT .machine_fd = -1
 
 extern void common_options_free (struct common_options *c);
 #define CLEANUP_COMMON_OPTIONS                                          \
