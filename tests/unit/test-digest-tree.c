@@ -576,6 +576,17 @@ say_no (void *opaque, uint64_t done, uint64_t total)
   return false;
 }
 
+/* FD is of a file that loses its last block when all has been read. */
+static bool
+cut_file (void *opaque, uint64_t done, uint64_t total)
+{
+  const int *fd = opaque;
+
+  if (done == total)
+    assert_int_equal (ftruncate (*fd, total - DIGEST_BLOCK), 0);
+  return true;
+}
+
 static void
 test_of_fd (void **state)
 {
@@ -617,6 +628,12 @@ test_of_fd (void **state)
 
   assert_null (digest_tree_of_fd (fd, longer, path, NULL, NULL));
   assert_error ("file has 20972520 bytes, the disk has 20972521");
+
+  capture_start ();
+  assert_null (digest_tree_of_fd (fd, u, path, cut_file, &fd));
+  assert_int_equal (errno, EINVAL);
+  assert_error ("file has 19923944 bytes, the disk has 20972520: it was cut");
+  assert_int_equal (ftruncate (fd, size), 0);
   close (fd);
 
   fd = open (path, O_WRONLY | O_CLOEXEC);
@@ -627,6 +644,40 @@ test_of_fd (void **state)
   close (fd);
   digest_tree_free (u);
   digest_tree_free (longer);
+}
+
+/* Larger than what may stay in the page cache, with data, holes and
+ * zeroes in between.
+ */
+static void
+test_of_large_fd (void **state)
+{
+  const uint64_t size = 160 * MIB;
+  const char *path = in_folder ("large");
+  struct digest_tree *u = digest_tree_new (size, type_of (state)), *t;
+  int fd = open (path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  uint64_t i, last = 0;
+
+  capture_start ();
+  assert_int_equal (ftruncate (fd, size), 0);
+  for (i = 0; i < 160; i++)
+    if (i % 50 < 10)
+      assert_int_equal (digest_tree_set_zero (u, i), 0);
+    else {
+      memset (block, i % 7, sizeof block);
+      assert_int_equal (pwrite (fd, block, DIGEST_BLOCK, i * DIGEST_BLOCK),
+                        DIGEST_BLOCK);
+      assert_int_equal (digest_tree_set (u, i, block, DIGEST_BLOCK), 0);
+    }
+  t = digest_tree_of_fd (fd, u, path, count_progress, &last);
+  assert_non_null (t);
+  assert_int_equal (digest_tree_compare (t, u), -1);
+  assert_int_equal (last, size);
+  assert_no_error ();
+  digest_tree_free (t);
+  digest_tree_free (u);
+  close (fd);
+  unlink (path);
 }
 
 static void
@@ -681,6 +732,7 @@ main (void)
     cmocka_unit_test (test_load_version_1),
     cmocka_unit_test (test_load_other_files),
     WITH_BOTH (test_of_fd),
+    cmocka_unit_test (test_of_large_fd),
     WITH_BOTH (test_of_nbd),
   };
 
