@@ -14,7 +14,7 @@ from inputs import BIG_BYTE, BIG_SIZE, FRACTIONS, ova_member
 from servers import file_server, nfs_server
 
 OURS, PEER, BOUND = "ours", "peer", "bound"
-COPY = "$nbdlift copy --journal $tmp/journal --digest $tmp/digest"
+COPY = "$nbdlift copy -q --journal $tmp/journal --digest $tmp/digest"
 
 
 @dataclasses.dataclass
@@ -162,7 +162,7 @@ def copy_cases():
     return [
         Case("`nbdlift copy`, journal and digest", OURS,
              COPY + " $uri $out", memory=True, judged=True),
-        Case("`nbdlift copy`, neither", OURS, "$nbdlift copy $uri $out"),
+        Case("`nbdlift copy`, neither", OURS, "$nbdlift copy -q $uri $out"),
         Case("`nbdlift copy --cache=writeback`, journal and digest", OURS,
              COPY + " --cache=writeback $uri $out"),
         Case("`nbdlift copy`, journal and digest, io_uring forbidden",
@@ -202,7 +202,7 @@ def delta_group(inputs, tools):
                  OURS, "cp $digest $tmp/digest; " + COPY +
                  " --delta $uri%d $out" % n, truth=later[f]),
             Case("`nbdlift copy --delta`, neither, " + percent, OURS,
-                 "$nbdlift copy --delta $uri%d $out" % n, truth=later[f])]
+                 "$nbdlift copy -q --delta $uri%d $out" % n, truth=later[f])]
     cases += [
         Case("`nbdcopy` of all", PEER, "nbdcopy $all $out",
              truth=later[0.01]),

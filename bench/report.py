@@ -141,7 +141,7 @@ class Table:
         total = [r["wall"] + r["flush"] for r in row.results]
         speed = "%.2f" % (peer.median("wall") / row.median("wall")) \
             if peer else ""
-        shared = row.median("cpu") != row.median("client")
+        shared = row.group.serve is not None
         form = "%.3f" if row.case.expect else "%.2f"
         cpu = spread(row.values("cpu"), form)
         if row.case.phase:
@@ -176,6 +176,8 @@ class Table:
             elif title.startswith("raw over NBD"):
                 copies = [r for r in self.of(title, place, PEER)
                           if "nbdcopy" in r.case.name]
+                if not copies:
+                    continue
                 best = min(copies, key=lambda r: r.median("wall"))
                 what = "%s: %%s against the best %s" % (where,
                                                         best.case.name)
