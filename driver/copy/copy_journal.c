@@ -26,9 +26,9 @@
 /* Runs of blocks in one record: more become several records. */
 #define RUNS_MAX 1024
 
-/* How often a block may be claimed again (it was found broken, and copied
- * again) before the rest of the journal is held for damaged: bounds the
- * time to read it.
+/* How often all blocks can be claimed (those that were found broken are
+ * copied and claimed again): bounds the length of the file, and the time to
+ * read it.
  */
 #define CLAIMS_MAX 64
 
@@ -162,12 +162,13 @@ check_runs (const struct copy_journal *j, size_t runs, uint64_t *room)
 static int
 read_records (struct copy_journal *j)
 {
-  uint64_t room = j->blocks * CLAIMS_MAX, block;
+  uint64_t room, block;
   uint8_t sum[SUM_BYTES];
   ssize_t runs, i;
   struct run r;
 
   while ((runs = read_record (j, sum)) >= 0) {
+    room = j->room;
     /* A second end is never written. */
     if (runs == 0 && j->complete)
       break;
@@ -180,6 +181,7 @@ read_records (struct copy_journal *j)
         set_claim (j, block);
       }
     }
+    j->room = room;
     j->complete = runs == 0;
     j->end += record_bytes (j, runs);
     memcpy (j->sum, sum, sizeof sum);
@@ -199,6 +201,7 @@ allocate (struct copy_journal *j, const char *path)
     log_oom ();
     return -1;
   }
+  j->room = j->blocks * CLAIMS_MAX;
   j->digest = digest_new (DIGEST_SHA256);
   return j->digest ? 0 : -1;
 }
@@ -403,8 +406,15 @@ copy_journal_append (struct copy_journal *j, const uint64_t *blocks,
       errno = EINVAL;
       return -1;
     }
+  if (nr > j->room) {
+    log_error ("%s: the journal holds each block %d times; remove it to copy "
+               "from the beginning", printable (j->path), CLAIMS_MAX);
+    errno = EFBIG;
+    return -1;
+  }
   if (append (j, blocks, digests, nr) == -1)
     return -1;
+  j->room -= nr;
   for (i = 0; i < nr; i++)
     set_claim (j, blocks[i]);
   return 0;
@@ -413,5 +423,8 @@ copy_journal_append (struct copy_journal *j, const uint64_t *blocks,
 int
 copy_journal_finish (struct copy_journal *j)
 {
-  return j->complete ? 0 : append (j, NULL, NULL, 0);
+  const uint64_t no_block = 0;
+  const uint8_t no_digest = 0;
+
+  return j->complete ? 0 : append (j, &no_block, &no_digest, 0);
 }

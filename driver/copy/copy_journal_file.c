@@ -207,8 +207,9 @@ check_header (const struct copy_journal *j, const struct journal_header *h,
   memcpy (was, h->identity, le32toh (h->identity_length));
   if (strlen (was) != le32toh (h->identity_length) ||
       strcmp (was, identity) != 0)
-    return stale (j, "state of the source", printable (was),
-                  printable (identity));
+    return stale (j, "state of the source",
+                  was[0] ? printable (was) : "(unknown)",
+                  identity[0] ? printable (identity) : "(unknown)");
   return 0;
 }
 

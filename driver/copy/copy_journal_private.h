@@ -38,6 +38,7 @@ struct copy_journal {
 
   _Atomic uint64_t *claimed;    /* a bit for each block */
   _Atomic uint64_t count;
+  uint64_t room;                /* claims that the file may still take */
   bool resumed;
   bool complete;
 
