@@ -65,10 +65,10 @@ extern uint64_t copy_journal_count (const struct copy_journal *j);
 extern void copy_journal_drop (struct copy_journal *j, uint64_t block);
 
 /* Claim NR blocks, with their digests (digest_tree_digest_size bytes each,
- * one after the other; the tree is not touched): on stable storage when it returns 0 (one write,
- * fdatasync).  -1 reported with path and errno: then nothing is claimed, and
- * the file ends with its last good record.  One thread at a time; may
- * run beside copy_journal_has.
+ * one after the other; the tree is not touched): on stable storage when it
+ * returns 0 (one write, fdatasync).  -1 reported with path and errno: then
+ * nothing is claimed, and the file ends with its last good record.  One
+ * thread at a time; may run beside copy_journal_has.
  */
 extern int copy_journal_append (struct copy_journal *j,
                                 const uint64_t *blocks,
