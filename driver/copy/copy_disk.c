@@ -96,12 +96,8 @@ open_records (struct copy *copy, uint64_t size)
                                      o->delta);
   if (copy->journal == NULL)
     return -1;
-  if (copy_journal_resumed (copy->journal))
-    copy->output.is_zero = false;
   copy_choose_probes (copy);
-  copy->checkpoint = checkpoint_new (copy->journal, copy->digests,
-                                     &copy->output, copy->wake_fd);
-  return copy->checkpoint ? 0 : -1;
+  return 0;
 }
 
 /* All bytes are written: make that last. */
@@ -168,19 +164,26 @@ run (struct copy *copy, struct nbd_client *client, struct copy_result *result)
   return ret;
 }
 
-/* With the source and the target open. */
+/* With the source and the records open: nothing of the target is changed
+ * before they are.
+ */
 static int
-copy_open_disk (struct copy *copy, struct nbd_client *client,
-                struct copy_result *result)
+copy_to (struct copy *copy, int fd, const char *target,
+         struct nbd_client *client, struct copy_result *result)
 {
+  const bool is_zero = copy->options->target_is_zero &&
+    !(copy->journal && copy_journal_resumed (copy->journal));
   int ret = -1, err;
 
-  copy->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (copy->wake_fd == -1) {
-    log_error ("eventfd: %m");
+  if (disk_output_open (&copy->output, fd, copy->name, target, copy->size,
+                        is_zero) == -1) {
+    result->failed_side = COPY_SIDE_TARGET;
     return -1;
   }
-  if (open_records (copy, client->size) == 0)
+  if (copy->journal)
+    copy->checkpoint = checkpoint_new (copy->journal, copy->digests,
+                                       &copy->output, copy->wake_fd);
+  if (copy->journal == NULL || copy->checkpoint)
     ret = run (copy, client, result);
   err = errno;
 
@@ -194,7 +197,28 @@ copy_open_disk (struct copy *copy, struct nbd_client *client,
   }
   else if (ret == -1 && result->failed_side == COPY_SIDE_TARGET)
     disk_output_report (&copy->output);
+  result->progress.written = atomic_load (&copy->output.written);
   checkpoint_free (copy->checkpoint);
+  disk_output_close (&copy->output);
+  errno = err;
+  return ret;
+}
+
+/* With the source open. */
+static int
+copy_open_disk (struct copy *copy, int fd, const char *target,
+                struct nbd_client *client, struct copy_result *result)
+{
+  int ret = -1, err;
+
+  copy->wake_fd = eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (copy->wake_fd == -1) {
+    log_error ("eventfd: %m");
+    return -1;
+  }
+  if (open_records (copy, client->size) == 0)
+    ret = copy_to (copy, fd, target, client, result);
+  err = errno;
   copy_journal_close (copy->journal);
   digest_tree_free (copy->digests);
   free (copy->touched);
@@ -228,24 +252,14 @@ copy_disk (const struct copy_source *source, int fd, const char *target,
     }
     return -1;
   }
-  if (disk_output_open (&copy.output, fd, source->name, target, client.size,
-                        options->target_is_zero) == -1) {
-    result->failed_side = COPY_SIDE_TARGET;
-    err = errno;
-    nbd_client_close (&client);
-    errno = err;
-    return -1;
-  }
   if (options->budget)
     budget_join (options->budget);
-  ret = copy_open_disk (&copy, &client, result);
+  ret = copy_open_disk (&copy, fd, target, &client, result);
   err = errno;
   if (options->budget)
     budget_leave (options->budget);
 
-  result->progress.written = atomic_load (&copy.output.written);
   result->progress.kept = copy.kept;
-  disk_output_close (&copy.output);
   nbd_client_close (&client);
   errno = err;
   return ret;
