@@ -37,6 +37,7 @@ cancel_init (void)
   sigaction (SIGINT, &sa, NULL);
   sigaction (SIGTERM, &sa, NULL);
   signal (SIGPIPE, SIG_IGN);
+  signal (SIGXFSZ, SIG_IGN);    /* write then says EFBIG */
 }
 
 bool

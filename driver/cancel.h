@@ -8,7 +8,9 @@
 
 #include <stdbool.h>
 
-/* Install the handlers; SIGPIPE is ignored.  Before any thread. */
+/* Install the handlers; SIGPIPE and SIGXFSZ are ignored.  Before any
+ * thread.
+ */
 extern void cancel_init (void);
 
 /* True once a signal has come.  Any thread. */

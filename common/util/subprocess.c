@@ -144,7 +144,7 @@ child_signals (void)
     if (sigaction (sig, NULL, &sa) == -1)
       continue;
     if (sa.sa_handler == SIG_DFL ||
-        (sa.sa_handler == SIG_IGN && sig != SIGPIPE))
+        (sa.sa_handler == SIG_IGN && sig != SIGPIPE && sig != SIGXFSZ))
       continue;
     memset (&sa, 0, sizeof sa);
     sa.sa_handler = SIG_DFL;
