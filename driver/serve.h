@@ -20,7 +20,8 @@ struct served_vm;
 struct serve_options {
   const char *log_dir;          /* keep server logs here; NULL: private
                                    folder, removed at the end */
-  unsigned threads;             /* nbdkit -t; 0: 16 */
+  unsigned threads;             /* nbdkit -t; 0: as many as there are
+                                   processors, 2 to 4 */
   unsigned seconds;             /* time for each server to be ready, and then
                                    to answer; 0: 3600 and 60 */
   bool verbose;                 /* nbdkit -v */
