@@ -200,7 +200,7 @@ def delta_group(inputs, tools):
         cases += [
             Case("`nbdlift copy --delta`, journal and digest, " + percent,
                  OURS, "cp $digest $tmp/digest; " + COPY +
-                 " --delta $uri%d $out" % n, truth=later[f]),
+                 " --delta $uri%d $out" % n, truth=later[f], judged=True),
             Case("`nbdlift copy --delta`, neither, " + percent, OURS,
                  "$nbdlift copy -q --delta $uri%d $out" % n, truth=later[f])]
     cases += [

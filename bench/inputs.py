@@ -19,9 +19,9 @@ from measure import data_ranges
 TOP = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
 MAKE_OVA = os.path.join(TOP, "tests", "tools", "make-ova.py")
 MIB = 1 << 20
-CHANGED_BLOCK = 64 << 10
 # Parts of the disk that have changed, for the delta copies.
 FRACTIONS = (0.001, 0.01, 0.1)
+RUNS = (64 << 10, 256 << 10, MIB)
 BIG_SIZE = 2 << 40
 # What the first sectors of the huge disk are full of.
 BIG_BYTE = 0x5a
@@ -180,31 +180,36 @@ class Inputs:
     # What changes between two copies.
 
     def changed(self, fraction):
-        """Offsets of the changed blocks, in no order; those of a smaller
-        fraction are among those of a greater."""
-        blocks = self.size // CHANGED_BLOCK
-        picked = random.Random(3).sample(range(blocks),
-                                         int(blocks * max(FRACTIONS)))
-        return [b * CHANGED_BLOCK
-                for b in picked[:max(1, int(blocks * fraction))]]
+        """(start, length) of what has changed, in no order: runs of 64 KiB,
+        256 KiB and 1 MiB at random places.  A greater fraction has those
+        of a smaller one, too."""
+        slots = list(range(self.size // MIB))
+        random.Random(3).shuffle(slots)
+        runs, left = [], int(self.size * fraction)
+        for n, slot in enumerate(slots):
+            if left <= 0:
+                break
+            runs.append((slot * MIB, RUNS[n % len(RUNS)]))
+            left -= runs[-1][1]
+        return runs
 
     def later_raw(self, fraction):
-        """The disk after FRACTION of it has changed.  Every eighth of the
-        blocks has become a hole."""
+        """The disk after FRACTION of it has changed.  Every eighth run has
+        become a hole."""
         path = os.path.join(self.dir, "later-%g.raw" % fraction)
         if os.path.exists(path):
             return path
         print("making %s" % path, file=sys.stderr)
         run("cp", "--sparse=always", self.disk_raw, path + ".new")
         with open(path + ".new", "r+b") as f:
-            for n, start in enumerate(self.changed(fraction)):
+            for n, (start, length) in enumerate(self.changed(fraction)):
                 if n % 8 != 7:
                     text = noise() if n % 2 else log_lines()
-                    at = n * CHANGED_BLOCK % len(text)
-                    fill(f, start, start + CHANGED_BLOCK,
-                         text[at:at + CHANGED_BLOCK])
-            for start in self.changed(fraction)[7::8]:
-                punch_hole(f.fileno(), start, CHANGED_BLOCK)
+                    at = n * MIB % len(text)
+                    fill(f, start, start + length, text[at:at + length])
+        with open(path + ".new", "r+b") as f:
+            for start, length in self.changed(fraction)[7::8]:
+                punch_hole(f.fileno(), start, length)
         os.rename(path + ".new", path)
         return path
 
@@ -212,27 +217,27 @@ class Inputs:
         """For nbdkit's extentlist filter: data and HOLE|ZERO where the
         disk has changed, HOLE alone elsewhere."""
         path = os.path.join(self.dir, "extents-%g" % fraction)
-        changed = sorted((start, "hole,zero" if n % 8 == 7 else "")
-                         for n, start in enumerate(self.changed(fraction)))
+        changed = sorted((*r, "hole,zero" if n % 8 == 7 else "")
+                         for n, r in enumerate(self.changed(fraction)))
         end = 0
         with open(path, "w") as f:
-            for start, kind in [*changed, (self.size, None)]:
+            for start, length, kind in [*changed, (self.size, 0, "")]:
                 if end < start:
                     f.write("%d %d hole\n" % (end, start - end))
-                if kind is not None:
-                    f.write("%d %d %s\n" % (start, CHANGED_BLOCK, kind))
-                end = start + CHANGED_BLOCK
+                if length > 0:
+                    f.write("%d %d %s\n" % (start, length, kind))
+                end = start + length
         return path
 
     def restore(self, path):
         """PATH, the disk of any fraction, becomes DISK_RAW again."""
         with open(self.disk_raw, "rb", 0) as old, open(path, "r+b", 0) as f:
-            for start in self.changed(max(FRACTIONS)):
-                block = os.pread(old.fileno(), CHANGED_BLOCK, start)
+            for start, length in self.changed(max(FRACTIONS)):
+                block = os.pread(old.fileno(), length, start)
                 if any(block):
                     os.pwrite(f.fileno(), block, start)
                 else:
-                    punch_hole(f.fileno(), start, CHANGED_BLOCK)
+                    punch_hole(f.fileno(), start, length)
 
 
 def ova_member(ova):

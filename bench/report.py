@@ -164,6 +164,13 @@ class Table:
             if not judged or not peer:
                 continue
             ours = judged[0]
+            if title.startswith("delta"):
+                for less, more in zip(judged, judged[1:]):
+                    yield "%s: %.1f times the time of: %s" % (
+                        more.case.name,
+                        more.median("wall") / less.median("wall"),
+                        less.case.name)
+                continue
             where = "%s, %s" % (title, place)
             if title.startswith("OVA (stream"):
                 yield judge(where + ": speed against the best peer, "
