@@ -128,24 +128,29 @@ new_tree (const char *path, FILE *fp, uint64_t file_size)
   return digest_tree_make (size, type, header.key);
 }
 
-/* Open PATH, which must be a regular file: never wait for a pipe. */
+/* Open PATH, which must be a regular file (never wait for a pipe), and say
+ * how many bytes it has.
+ */
 static FILE *
-open_file (const char *path, struct stat *st)
+open_file (const char *path, uint64_t *size)
 {
   int fd = open (path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  struct stat st;
   FILE *fp;
 
-  if (fd == -1 || fstat (fd, st) == -1) {
+  if (fd == -1 || fstat (fd, &st) == -1) {
     log_error ("%s: %m", printable (path));
     goto err;
   }
-  if (!S_ISREG (st->st_mode)) {
+  if (!S_ISREG (st.st_mode)) {
     broken (path, "not a regular file");
     goto err;
   }
   fp = fdopen (fd, "r");
-  if (fp != NULL)
+  if (fp != NULL) {
+    *size = st.st_size;
     return fp;
+  }
   log_oom ();
 
  err:
@@ -157,14 +162,14 @@ open_file (const char *path, struct stat *st)
 struct digest_tree *
 digest_tree_load (const char *path)
 {
-  struct stat st;
-  CLEANUP_FCLOSE FILE *fp = open_file (path, &st);
+  uint64_t size = 0;
+  CLEANUP_FCLOSE FILE *fp = open_file (path, &size);
   uint8_t saved[ROOT_BYTES], root[ROOT_BYTES];
   struct digest_tree *t;
 
   if (fp == NULL)
     return NULL;
-  t = new_tree (path, fp, st.st_size);
+  t = new_tree (path, fp, size);
   if (t == NULL)
     return NULL;
 
