@@ -45,6 +45,21 @@ web  web-disk2.img  same    same    -
 TXT
 diff -u "$tmp/golden" "$tmp/table" || fail "verify prints something else"
 
+# The root that the journal has is the end of the file of digests; other
+# users can check too.
+for vm in db web; do
+  journal=$out/.nbdlift/mig/plan1/vms/$vm/journal.json
+  jq -r '.disks[] | .digestFile + " " + .volumeDigest' "$journal" |
+    while read -r file root; do
+      [ "$(tail -c 32 "$file" | od -An -v -tx1 | tr -d ' \n')" = "$root" ] ||
+        fail "$file does not end with $root"
+      [ "$(stat -c %a "$file")" = 644 ] || fail "the mode of $file"
+    done
+done
+# A volume of the plan can be verified with its digests alone.
+expect_status 0 "$NBDLIFT" verify --digest \
+  "$(jq -r '.disks[1].digestFile' "$journal")" "$(volume_of "$out" web 1)"
+
 volume=$(volume_of "$out" web 0)
 flip "$volume" 3456789
 expect_error 'error: web: disk web-disk1.img: .*first at offset 3456789' \
