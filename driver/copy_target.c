@@ -147,15 +147,18 @@ is_complete (const struct copy_options *options, uint64_t size)
   return complete;
 }
 
+/* KEPT: a journal will tell what it holds.  It may be there without one: a
+ * copy that was killed had not begun its journal.
+ */
 static int
-open_partial (struct copy_target *t, bool resume)
+open_partial (struct copy_target *t, bool kept)
 {
   struct stat st;
 
   t->fd = open (t->partial, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW |
                 O_CLOEXEC, 0666);
   t->created = t->fd >= 0;
-  if (t->fd == -1 && errno == EEXIST && resume)
+  if (t->fd == -1 && errno == EEXIST && kept)
     t->fd = open (t->partial, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
   else if (t->fd == -1 && errno == EEXIST) {
     log_error ("%s is there already: if no copy to %s is going on, remove "
@@ -172,10 +175,12 @@ open_partial (struct copy_target *t, bool resume)
     errno = EINVAL;
     return -1;
   }
-  if (lock_target (t, t->partial) == 0)
-    return 0;
-  t->created = false;           /* no longer ours */
-  return -1;
+  if (lock_target (t, t->partial) == -1) {
+    t->created = false;         /* no longer ours */
+    return -1;
+  }
+  /* A journal must not outlive the file that it is of. */
+  return kept ? sync_folder_of (t->partial) : 0;
 }
 
 static int
@@ -199,7 +204,7 @@ open_file (struct copy_target *t, const struct stat *target,
     t->partial = NULL;
     return open_in_place (t);
   }
-  if (open_partial (t, has_journal) == 0) {
+  if (open_partial (t, options->journal_file != NULL) == 0) {
     /* What takes a file's place has its permissions. */
     if (!exists || fchmod (t->fd, target->st_mode & PERMISSIONS) == 0)
       return 0;
