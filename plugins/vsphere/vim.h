@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * A session with vCenter Server or an ESXi host: the part of the vSphere
+ * Web Services API (SOAP, urn:vim25) that a migration needs.
+ *
+ * Thread safe.  A session that the server has dropped is opened again
+ * once, whoever notices it first, and the call repeated; the session is
+ * kept alive while it is open, and closed on every way out.
+ *
+ * Errors are reported here, once: what was asked, of which object, the
+ * server's fault in its own words, the privilege that is missing, and
+ * the remedy.  errno: EPERM (login refused, no permission), ENOENT (no
+ * such object), EBUSY (locked, or a task of another kind runs), ENOTSUP
+ * (the server does not know the method), EINVAL (what came is not what
+ * the API promises), EIO, ETIMEDOUT, ECANCELED.
+ */
+#ifndef NBDLIFT_VIM_H
+#define NBDLIFT_VIM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <libxml/tree.h>
+
+#include "common/http/http.h"
+#include "common/source.h"
+#include "common/util/vector.h"
+
+#define VIM_NS "urn:vim25"
+
+struct vim;
+
+struct vim_options {
+  const char *url;              /* "https://HOST[:PORT][/sdk]" */
+  const char *user, *password;
+  const char *ca_pem;           /* as in struct http_options */
+  const char *ca_file;
+  const char *thumbprint;
+  bool insecure;
+  const char *proxy;
+  unsigned connections;         /* for /folder [8] */
+  unsigned timeout;             /* seconds without an answer [120] */
+};
+
+/* Read the service content and log in.  NULL with errno and a report. */
+extern struct vim *vim_open (const struct vim_options *options);
+/* Log out.  NULL is allowed. */
+extern void vim_close (struct vim *vim);
+
+extern bool vim_is_vcenter (const struct vim *vim);
+/* "VMware vCenter Server 8.0.2 build-...", and "8.0.2.0". */
+extern const char *vim_product (const struct vim *vim);
+extern const char *vim_api_version (const struct vim *vim);
+extern const char *vim_instance_uuid (const struct vim *vim);
+
+/* The client of the session, with its cookie: /folder is read with it. */
+extern struct http_client *vim_http (struct vim *vim);
+
+/*---- managed objects ----*/
+
+/* A reference: both malloc'ed. */
+struct vim_ref {
+  char *type;                   /* "VirtualMachine" */
+  char *id;                     /* "vm-57" */
+};
+extern void vim_ref_free (struct vim_ref *ref);
+#define CLEANUP_VIM_REF __attribute__ ((cleanup (vim_ref_free)))
+
+/* One property: VALUE is the <val> element of the reply, of the document
+ * that the list owns.
+ */
+struct vim_property {
+  const char *name;
+  xmlNodePtr value;
+};
+DEFINE_VECTOR_TYPE (vim_property_vector, struct vim_property);
+
+struct vim_object {
+  struct vim_ref ref;
+  vim_property_vector properties; /* those that are set */
+  string_vector denied;         /* names that NoPermission kept from us */
+};
+DEFINE_VECTOR_TYPE (vim_object_vector, struct vim_object *);
+
+struct vim_objects {
+  vim_object_vector list;       /* in the server's order */
+  /* the documents: private to vim_property.c */
+  void *documents;
+};
+extern void vim_objects_free (struct vim_objects *objects);
+#define CLEANUP_VIM_OBJECTS __attribute__ ((cleanup (vim_objects_free)))
+
+/* The value of NAME, or NULL. */
+extern xmlNodePtr vim_object_get (const struct vim_object *object,
+                                  const char *name);
+/* Its text, malloc'ed, or NULL. */
+extern char *vim_object_text (const struct vim_object *object,
+                              const char *name);
+
+/* Properties PATHS (NULL-terminated) of one object. */
+extern int vim_get (struct vim *vim, const char *type, const char *id,
+                    const char *const *paths, struct vim_objects *objects);
+/* The same of all objects of TYPE below the root folder, page by page. */
+extern int vim_get_all (struct vim *vim, const char *type,
+                        const char *const *paths,
+                        struct vim_objects *objects);
+
+/* Inventory path of an object, "/DC0/vm/folder/name" (each name escaped as
+ * the API does: %2f, %25, %5c), malloc'ed.  NULL reported.
+ */
+extern char *vim_inventory_path (struct vim *vim, const char *type,
+                                 const char *id);
+/* The name (not escaped) and the path of folders of the Datacenter above an
+ * object: what dcPath wants ("Folder/DC").  "ha-datacenter" on a host.
+ */
+extern char *vim_datacenter_path (struct vim *vim, const char *type,
+                                  const char *id);
+
+/* Find one VM: ID is a moRef; NAME is an inventory path (with a slash), an
+ * instance UUID, a BIOS UUID, or a name.  *ID_OUT is malloc'ed.  ENOENT;
+ * EEXIST with the paths of all that fit.
+ */
+extern int vim_find_vm (struct vim *vim, const struct source_ref *ref,
+                        char **id_out);
+
+/*---- methods ----*/
+
+/* Call METHOD of object TYPE/ID with ARGS, XML that follows <_this>
+ * (escaped, in the order of the API; see vim_escape), or NULL.  *REPLY
+ * (unless NULL) is the document, *RETURNVAL its first returnval or NULL;
+ * the caller frees the document.  0, or -1 reported.
+ */
+extern int vim_call (struct vim *vim, const char *method, const char *type,
+                     const char *id, const char *args, xmlDocPtr *reply,
+                     xmlNodePtr *returnval);
+extern char *vim_escape (const char *text);
+
+/* Call a method that gives a Task and wait for its end, up to SECONDS (0:
+ * an hour).  *RESULT (unless NULL): text of the result, malloc'ed, or
+ * NULL.  CANCELLED may be NULL.
+ */
+extern int vim_task (struct vim *vim, const char *method, const char *type,
+                     const char *id, const char *args, unsigned seconds,
+                     bool (*cancelled) (void *opaque), void *opaque,
+                     char **result);
+
+/*---- changed blocks ----*/
+
+/* What of a disk is allocated (CHANGE_ID "*") or has changed since
+ * CHANGE_ID, as FN is told piece by piece, ascending, merged, within
+ * [0, capacity).  SNAPSHOT NULL: the current state of a VM that is off.
+ * 0; or -1: whatever goes wrong is reported at LOG_LEVEL_DEBUG only,
+ * because the answer is then "all of it".
+ */
+extern int vim_changed_areas (struct vim *vim, const char *vm,
+                              const char *snapshot, int device_key,
+                              uint64_t capacity, const char *change_id,
+                              int (*fn) (void *opaque, uint64_t offset,
+                                         uint64_t length),
+                              void *opaque);
+
+/*---- leases (HttpNfcLease) ----*/
+
+struct vim_lease_disk {
+  char *key;                    /* "/vm-57/ParaVirtualSCSIController0:0" */
+  char *url;                    /* with the host filled in */
+  char *target_id;              /* "disk-0.vmdk" */
+  char *thumbprint;             /* of the host, or NULL */
+};
+DEFINE_VECTOR_TYPE (vim_lease_disk_vector, struct vim_lease_disk);
+
+struct vim_lease;
+
+/* ExportVm: wait until the lease is ready; a thread of its own tells the
+ * server of progress until it is completed or aborted.
+ */
+extern struct vim_lease *vim_lease_open (struct vim *vim, const char *vm);
+extern const vim_lease_disk_vector *
+vim_lease_disks (const struct vim_lease *lease);
+/* For the progress: percent of all. */
+extern void vim_lease_progress (struct vim_lease *lease, unsigned percent);
+/* Size and SHA-1 (hex) of the stream of KEY by the lease's manifest, after
+ * its download.  ENOTSUP unreported if the server gives none.
+ */
+extern int vim_lease_checksum (struct vim_lease *lease, const char *key,
+                               char *sha1_hex, uint64_t *size);
+/* Complete (OK) or abort, and free. */
+extern int vim_lease_close (struct vim_lease *lease, bool ok);
+
+#endif /* NBDLIFT_VIM_H */
