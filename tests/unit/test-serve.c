@@ -86,7 +86,7 @@ size_of_uri (const char *uri)
   struct nbd_client client;
   uint64_t size;
 
-  if (nbd_client_open (&client, uri, 1, 10, NULL, NULL) == -1)
+  if (nbd_client_open (&client, uri, 1, NULL, 10, NULL, NULL) == -1)
     fail_msg ("%s: %s", uri, client.failure);
   size = client.size;
   nbd_client_close (&client);
@@ -382,6 +382,7 @@ test_served_error (void **state)
 {
   CLEANUP_VM struct vm vm;
   CLEANUP_FREE char *text = NULL;
+  struct digest_tree *like = digest_tree_new (0, BLOCK_DIGEST_SHA256);
   struct served_vm *s;
   char command[200];
 
@@ -392,7 +393,9 @@ test_served_error (void **state)
   s = serve (&vm, &defaults);
   assert_non_null (s);
   assert_null (served_error (s, 0));
-  assert_null (digest_tree_of_nbd (served_uri (s, 0), "a", NULL, NULL));
+  assert_null (digest_tree_of_nbd (served_uri (s, 0), like, "a", NULL,
+                                   NULL));
+  digest_tree_free (like);
   text = served_error (s, 0);
   assert_non_null (text);
   assert_non_null (strstr (text, "grain 7 is broken"));
@@ -435,7 +438,7 @@ test_thread_ends (void **state)
   assert_int_equal (pthread_join (thread, &s), 0);
   assert_non_null (s);
   for (i = 0; i < 100 && r == 0; i++) {
-    r = nbd_client_open (&client, served_uri (s, 0), 1, 1, NULL, NULL);
+    r = nbd_client_open (&client, served_uri (s, 0), 1, NULL, 1, NULL, NULL);
     if (r == 0)
       nbd_client_close (&client);
     usleep (50000);
