@@ -30,6 +30,7 @@ struct disk_output {
   pthread_mutex_t lock;         /* of: */
   struct { uint64_t offset, length; } window[DISK_OUTPUT_WINDOWS];
   unsigned next_window;
+  uint64_t dropped;             /* from the page cache, up to here */
   int error;                    /* errno of the first failure, or 0 */
   const char *error_what;
   uint64_t error_offset;
