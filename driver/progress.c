@@ -60,7 +60,10 @@ struct progress {
   uint64_t now;                 /* of the last tick */
   pthread_t thread;
   bool has_thread;
-  atomic_bool stop;
+
+  pthread_mutex_t stop_lock;    /* of: */
+  pthread_cond_t stopped;
+  bool stop;
 };
 
 /* Sum of the items of a line. */
@@ -89,6 +92,8 @@ progress_new (const struct progress_options *options)
     return NULL;
   }
   pthread_mutex_init (&p->lock, NULL);
+  pthread_mutex_init (&p->stop_lock, NULL);
+  pthread_cond_init (&p->stopped, NULL);
   p->options = *options;
   if (options->human == NULL)
     p->options.style = PROGRESS_SILENT;
@@ -387,16 +392,30 @@ progress_tick (struct progress *p, uint64_t now)
     draw_terminal (p, now);
 }
 
+/* Wait for the next tick.  False when it is time to stop. */
+static bool
+wait_for_tick (struct progress *p)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&p->stop_lock);
+  const uint64_t until = clock_now () + TICK;
+  const struct timespec deadline = { .tv_sec = until / SECOND,
+                                     .tv_nsec = until % SECOND };
+  int r = 0;
+
+  while (!p->stop && r == 0)
+    r = pthread_cond_clockwait (&p->stopped, &p->stop_lock, CLOCK_MONOTONIC,
+                                &deadline);
+  return !p->stop;
+}
+
 static void *
 draw_thread (void *opaque)
 {
   struct progress *p = opaque;
-  const struct timespec pause = { .tv_nsec = TICK };
 
-  while (!atomic_load (&p->stop)) {
+  do
     progress_tick (p, clock_now ());
-    nanosleep (&pause, NULL);
-  }
+  while (wait_for_tick (p));
   return NULL;
 }
 
@@ -434,9 +453,13 @@ progress_free (struct progress *p)
 
   if (p == NULL)
     return;
-  atomic_store (&p->stop, true);
-  if (p->has_thread)
+  if (p->has_thread) {
+    pthread_mutex_lock (&p->stop_lock);
+    p->stop = true;
+    pthread_cond_signal (&p->stopped);
+    pthread_mutex_unlock (&p->stop_lock);
     pthread_join (p->thread, NULL);
+  }
   if (p->options.style == PROGRESS_TERMINAL) {
     erase (p);
     fflush (p->options.human);
@@ -445,6 +468,8 @@ progress_free (struct progress *p)
     p->lines = line->next;
     line_free (line);
   }
+  pthread_cond_destroy (&p->stopped);
+  pthread_mutex_destroy (&p->stop_lock);
   pthread_mutex_destroy (&p->lock);
   free (p);
 }
