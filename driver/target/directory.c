@@ -7,7 +7,7 @@
  *                                          mode Block
  *   DIR/NAMESPACE/PVC/.disk.img.partial    one that is not yet complete
  *   DIR/NAMESPACE/PVC/.owner.json          what made it
- *   DIR/NAMESPACE/PVC/disk.img.sha256tree  its digests
+ *   DIR/NAMESPACE/PVC/disk.img.digests     its digests
  *   DIR/NAMESPACE/VM.yaml                  PVCs and VirtualMachine
  *   DIR/.nbdlift/                          journal and lock
  *

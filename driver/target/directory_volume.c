@@ -52,7 +52,7 @@ places_make (struct places *p, const struct directory *d,
     return -1;
   p->image = path_format ("%s/disk.img", p->folder);
   p->partial = path_format ("%s/.disk.img.partial", p->folder);
-  p->digest = path_format ("%s/disk.img.sha256tree", p->folder);
+  p->digest = path_format ("%s/disk.img.digests", p->folder);
   p->owner = path_format ("%s/.owner.json", p->folder);
   return p->image && p->partial && p->digest && p->owner ? 0 : -1;
 }

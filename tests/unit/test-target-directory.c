@@ -84,7 +84,7 @@ test_life_of_a_volume (void **state)
                        in_folder ("out/migrated/web-disk-0/disk.img"));
   assert_string_equal (v->digest_path,
                        in_folder ("out/migrated/web-disk-0/"
-                                  "disk.img.sha256tree"));
+                                  "disk.img.digests"));
   assert_true (v->is_zero);
   assert_false (v->complete);
   assert_false (v->block);
