@@ -212,12 +212,27 @@ fill_chunk (struct reader *r, struct chunk *chunk)
   return 0;
 }
 
-/* May CHUNK have a buffer, within what this copy may use? */
+/* May CHUNK have a buffer, within what this copy may use?  If not a new
+ * one, that of a chunk which is done with: no other may come free.
+ */
 static bool
-may_have_buffer (const struct reader *r, const struct chunk *chunk)
+may_have_buffer (struct reader *r, struct chunk *chunk)
 {
-  return chunk->buf || r->buffers == 0 || r->options->budget == NULL ||
-    r->buffers + r->chunk_size <= budget_share (r->options->budget);
+  struct job *job;
+
+  if (chunk->buf || r->buffers == 0 || r->options->budget == NULL ||
+      r->buffers + r->chunk_size <= budget_share (r->options->budget))
+    return true;
+  for (job = r->free_chunks; job; job = job->next) {
+    struct chunk *other = (struct chunk *) job;
+
+    if (other->buf) {
+      chunk->buf = other->buf;
+      other->buf = NULL;
+      return true;
+    }
+  }
+  return false;
 }
 
 static int
