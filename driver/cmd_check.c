@@ -4,7 +4,6 @@
  * the files show and those that only the source can show.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/include/cleanup.h"

@@ -278,7 +278,7 @@ show_progress (void *opaque, const struct copy_progress *progress)
 {
   struct shown_progress *shown = opaque;
 
-  if (shown->item == NULL)
+  if (shown->item == NULL && progress->size > 0)
     shown->item = progress_item_new (shown->line, NULL, PROGRESS_BYTES,
                                      progress->size);
   progress_set (shown->item, progress->done);

@@ -9,7 +9,6 @@
 #include "common/include/cleanup.h"
 #include "common/json/json.h"
 #include "common/util/log.h"
-#include "common/util/strbuf.h"
 #include "driver/command.h"
 #include "driver/options.h"
 #include "driver/output.h"

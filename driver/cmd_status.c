@@ -4,13 +4,11 @@
  * keeps in its state folder.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "common/include/cleanup.h"
 #include "common/json/json.h"
 #include "common/util/log.h"
-#include "common/util/strbuf.h"
 #include "driver/command.h"
 #include "driver/options.h"
 #include "driver/output.h"
