@@ -29,8 +29,11 @@
 #include "common/util/strbuf.h"
 #include "common/vmdk/vmdk_private.h"
 
-/* Bytes that are read at once, unless one grain needs more. */
-#define READ_SIZE MIB
+/* Bytes that are read at once, unless one grain needs more: what a request
+ * of 1 MiB mostly needs.  Shorter reads cost an NFS server more time, longer
+ * ones only memory, of which every thread keeps as much.
+ */
+#define READ_SIZE (512 * KIB)
 
 /* What a thread needs to inflate. */
 struct decoder {
