@@ -62,7 +62,7 @@ struct http_options {
   unsigned connections;         /* ranged reads at once [8] */
   unsigned connect_timeout;     /* seconds [30] */
   unsigned stall_timeout;       /* seconds without progress [120] */
-  unsigned retries;             /* tries after the first one [8]; NO_RETRY
+  unsigned retries;             /* tries after the first [8]; HTTP_NO_RETRY
                                    for none */
   unsigned retry_delay_ms;      /* before the first retry; it doubles, up
                                    to 10 s, with jitter [250] */
