@@ -32,36 +32,51 @@ $(BUILD)/guests/windows.raw: tests/tools/make-phony-windows.sh
 	@mkdir -p $(@D)
 	tests/tools/make-phony-windows.sh --virtio $(@D)/virtio-win $@
 
+# The vCenter that tests of the vSphere source run against, from Debian's
+# Go packages.  Without them there is none, and those tests are skipped.
+VCSIM := $(BUILD)/vcsim
+GOVMOMI := /usr/share/gocode/src/github.com/vmware/govmomi
+GO_ENV := GO111MODULE=off GOFLAGS= GOPATH=/usr/share/gocode \
+  GOCACHE=$(abspath $(BUILD))/go-cache
+$(VCSIM): $(wildcard tests/vcsim/*.go)
+	@mkdir -p $(@D)
+	@if ! command -v go >/dev/null || ! [ -d $(GOVMOMI) ]; then \
+	  echo "no vCenter simulator: '.ci/deps vcsim' installs what it needs"; \
+	else \
+	  echo go build -o $@ ./tests/vcsim; \
+	  $(GO_ENV) go build -o $@ ./tests/vcsim; \
+	fi
+
 RUN_TESTS = BUILD=$(BUILD) SAN=$(SAN) TESTS='$(TESTS)' tests/run
 
 .PHONY: check check-now check-quick
 check: ## run all tests; TESTS='PATTERN ...' selects
-	.ci/deps build run test guest
+	.ci/deps build run test vcsim guest
 	$(MAKE) check-now
 # Without TESTS the guests are made here, before the time limits begin.
-check-now: all $(UNIT_BINS) $(if $(TESTS),,$(GUESTS))
+check-now: all $(UNIT_BINS) $(VCSIM) $(if $(TESTS),,$(GUESTS))
 	$(RUN_TESTS) $(SLOW_TESTS) $(QUICK_TESTS) $(UNIT_BINS)
-check-quick: all $(UNIT_BINS)
+check-quick: all $(UNIT_BINS) $(VCSIM)
 	$(RUN_TESTS) --no-slow $(QUICK_TESTS) $(UNIT_BINS)
 
 .PHONY: check-asan
 check-asan: ## run the quick tests with AddressSanitizer
-	.ci/deps build run test
+	.ci/deps build run test vcsim
 	$(MAKE) BUILD=$(BUILD)-address SAN=address check-quick
 
 .PHONY: check-ubsan
 check-ubsan: ## run the quick tests with UndefinedBehaviorSanitizer
-	.ci/deps build run test
+	.ci/deps build run test vcsim
 	$(MAKE) BUILD=$(BUILD)-undefined SAN=undefined check-quick
 
 .PHONY: check-valgrind
 check-valgrind: ## run the quick tests with valgrind
-	.ci/deps build run test valgrind
+	.ci/deps build run test vcsim valgrind
 	$(MAKE) BUILD=$(BUILD)-valgrind SAN=valgrind check-quick
 
 .PHONY: coverage coverage-now
 coverage: ## run the quick tests and print what they cover
-	.ci/deps build run test coverage
+	.ci/deps build run test vcsim coverage
 	$(MAKE) BUILD=$(BUILD)-coverage SAN=coverage coverage-now
 coverage-now: check-quick
 	gcovr --root . --object-directory $(BUILD) --exclude tests/ \
