@@ -8,12 +8,14 @@ What the scripts use is in the environment: see Group.env and the servers.
 import dataclasses
 import os
 import shlex
+import subprocess
 import typing
 
-from inputs import BIG_BYTE, BIG_SIZE, FRACTIONS, ova_member
+from inputs import BIG_BYTE, BIG_SIZE, FRACTIONS, TOP, ova_member
 from servers import file_server, nfs_server
 
 OURS, PEER, BOUND = "ours", "peer", "bound"
+KVM_WORKS = os.path.join(TOP, "tests", "tools", "kvm-works")
 COPY = "$nbdlift copy -q --journal $tmp/journal --digest $tmp/digest"
 
 
@@ -111,9 +113,7 @@ def ova_group(inputs, tools):
 def make_plan(inputs):
     """The example, for our OVA.  What is in it is not converted: only the
     copy is measured."""
-    here = os.path.dirname(os.path.realpath(__file__))
-    example = os.path.join(here, "..", "examples", "ova", "plan.yaml")
-    with open(example) as f:
+    with open(os.path.join(TOP, "examples", "ova", "plan.yaml")) as f:
         text = f.read().replace("/srv/ova", inputs.bench_ova)
     path = os.path.join(inputs.dir, "plan.yaml")
     with open(path, "w") as f:
@@ -132,9 +132,12 @@ def v2v_group(inputs, tools):
              "virt-v2v -i ova $ova -o local -os $tmp", ("virt-v2v",),
              result="*-sda",
              phase=("Copying disk", "Creating output metadata"))]
-    return Group("v2v", "OVA to raw, real virt-v2v", cases,
-                 ova_env(inputs.bench_ova, inputs), (inputs.bench_ova,),
-                 inputs.disk_raw)
+    env = ova_env(inputs.bench_ova, inputs)
+    if "LIBGUESTFS_BACKEND_SETTINGS" not in os.environ and \
+            subprocess.run((KVM_WORKS,), check=False).returncode != 0:
+        env["LIBGUESTFS_BACKEND_SETTINGS"] = "force_tcg"
+    return Group("v2v", "OVA to raw, real virt-v2v", cases, env,
+                 (inputs.bench_ova,), inputs.disk_raw)
 
 
 def nfs_group(inputs, tools):

@@ -144,14 +144,15 @@ class Table:
         shared = row.group.serve is not None
         form = "%.3f" if row.case.expect else "%.2f"
         cpu = spread(row.values("cpu"), form)
+        rss = "%.0f" % (row.median("rss") / (1 << 20))
         if row.case.phase:
-            cpu = shared = ""   # they are those of the conversion too
-        return "| %s | %s | %s | %s | %s | %s | %s | %.0f | %s |" % (
+            cpu = rss = ""      # they are those of the conversion too
+        return "| %s | %s | %s | %s | %s | %s | %s | %s | %s |" % (
             row.group.title, "" if row.case.expect else row.place, name,
             spread(row.values("wall"), form),
             "" if row.case.expect else "%.2f" % statistics.median(total),
             cpu, spread(row.values("client"), form) if shared else "",
-            row.median("rss") / (1 << 20), speed)
+            rss, speed)
 
     # The targets: medians, and the least times, which a busy neighbour
     # changes least.
