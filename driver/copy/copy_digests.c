@@ -14,6 +14,17 @@
 #include "common/util/log.h"
 #include "driver/copy/copy_private.h"
 
+/* Is [offset, offset+len) of the target a hole?  It need not be read. */
+static bool
+is_hole (const struct copy *copy, uint64_t offset, uint64_t len)
+{
+  const off_t data = lseek (copy->output.fd, offset, SEEK_DATA);
+
+  if (copy->output.block)
+    return false;
+  return data == -1 ? errno == ENXIO : (uint64_t) data >= offset + len;
+}
+
 static int
 digest_block (struct copy *copy, struct digest_tree *tree, uint64_t block,
               uint8_t *buf)
@@ -23,6 +34,8 @@ digest_block (struct copy *copy, struct digest_tree *tree, uint64_t block,
   uint64_t done = 0;
   ssize_t r;
 
+  if (is_hole (copy, offset, len))
+    return digest_tree_set_zero (tree, block);
   while (done < len) {
     r = pread (copy->output.fd, buf + done, len - done, offset + done);
     if (r == -1 && errno == EINTR)
