@@ -235,6 +235,9 @@ copy_disk (const struct copy_source *source, int fd, const char *target,
                                                     : DEFAULT_CONNECTIONS;
   const unsigned patience = options->stall_seconds ? options->stall_seconds
                                                    : NBD_CLIENT_STALL_SECONDS;
+  /* Without any context a server would be asked for all of the disk. */
+  const char *const delta_context = options->delta_context ?
+    options->delta_context : LIBNBD_CONTEXT_BASE_ALLOCATION;
   struct copy copy = { .options = options, .name = source->name };
   struct nbd_client client;
   int ret, err;
@@ -242,7 +245,7 @@ copy_disk (const struct copy_source *source, int fd, const char *target,
   memset (result, 0, sizeof *result);
 
   if (nbd_client_open (&client, source->uri, connections,
-                       options->delta ? options->delta_context : NULL,
+                       options->delta ? delta_context : NULL,
                        patience, options->progress ? keep_on : NULL,
                        (void *) options) == -1) {
     if (errno != ECANCELED) {
