@@ -162,6 +162,18 @@ open_target (struct run *run)
   return take_lock (run);
 }
 
+static unsigned
+count_copies (const struct run *run)
+{
+  uint64_t sum = 0;
+  size_t i;
+
+  for (i = 0; i < run->nr_vms; i++)
+    if (run->vms[i].result == STATUS_OK)
+      sum += run_vm_copies (&run->vms[i]);
+  return MIN (sum, (uint64_t) run->options->max_inflight);
+}
+
 /* Of all VMs. */
 static uint64_t
 needed_space (const struct run *run)
@@ -204,6 +216,7 @@ prepare (struct run *run)
       run_clean_up (rv);
     log_scope_leave (&rv->scope);
   }
+  run->copies = count_copies (run);
   if (run->target_ops->check (run->target, needed_space (run)) == 0)
     return 0;
   for (i = 0; i < run->nr_vms; i++)

@@ -51,6 +51,7 @@ struct run {
   struct limit disks;           /* in flight, of all VMs */
   struct limit conversions;     /* likewise: each runs a machine of its own */
   struct copy_budget budget;    /* of all copies */
+  unsigned copies;              /* at most so many run at once */
   struct run_vm *vms;           /* one per pre */
   size_t nr_vms;
   atomic_size_t next;           /* the next VM to take */
@@ -123,6 +124,8 @@ extern bool run_must_copy (const struct run_vm *rv, size_t i);
 extern bool run_can_resume (const struct run_vm *rv, size_t i);
 /* Remove the journal of its copy.  0, or -1 reported. */
 extern int run_forget_copy (const struct run_vm *rv, size_t i);
+/* At most so many of its disks are copied at once. */
+extern unsigned run_vm_copies (const struct run_vm *rv);
 /* Bytes of data that are still to be written to the volumes, as far as
  * the source says.
  */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/include/cleanup.h"
+#include "common/include/minmax.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
@@ -27,6 +28,12 @@
  * all of them had to be escaped.
  */
 #define IDENTITY_PART 330
+
+/* A server has threads, with buffers of their own, for each connection.
+ * With many copies at once one connection each is enough.
+ */
+#define MAX_CONNECTIONS 4
+#define ALL_CONNECTIONS 8
 
 /* What the disk threads of one VM share. */
 struct transfer {
@@ -169,6 +176,8 @@ copy_volume (struct disk_job *job, int fd, struct log_scope *scope)
     .name = d->name,
   };
   const struct copy_options options = {
+    .connections = MIN (MAX (ALL_CONNECTIONS / rv->run->copies, 1U),
+                        (unsigned) MAX_CONNECTIONS),
     .target_is_zero = !job->resumed && (v->is_zero || !v->block),
     .progress = copy_progress,
     .opaque = job,

@@ -14,6 +14,7 @@
 
 #include "common/include/checked.h"
 #include "common/include/cleanup.h"
+#include "common/include/minmax.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/convert.h"
@@ -242,6 +243,18 @@ run_can_resume (const struct run_vm *rv, size_t i)
   return run_must_copy (rv, i) && !rv->pre->vm.disks.ptr[i].blank &&
     journal_disk_state (rv->journal, i) == JOURNAL_DISK_CREATED &&
     !rv->volumes[i]->is_zero;
+}
+
+unsigned
+run_vm_copies (const struct run_vm *rv)
+{
+  unsigned n = 0;
+  size_t i;
+
+  for (i = 0; i < rv->pre->vm.disks.len; i++)
+    if (run_must_copy (rv, i))
+      n++;
+  return MIN (n, (unsigned) MAX_DISKS_PER_VM);
 }
 
 uint64_t
