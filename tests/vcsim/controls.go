@@ -38,6 +38,8 @@ type settings struct {
 	// QueryChangedDiskAreas: areas in one answer; the fault it gives.
 	AreasPerReply int    `json:"areas_per_reply"`
 	AreasFault    string `json:"areas_fault"`
+	// What CreateSnapshot makes: seSparse or vmfsSparse.
+	DeltaFormat string `json:"delta_format"`
 	// ShutdownGuest takes this long; never ends if negative.
 	ShutdownS float64 `json:"shutdown_s"`
 	// Tasks stay queued and running for this long.
@@ -95,7 +97,7 @@ type controls struct {
 
 func newControls(c *config) (*controls, error) {
 	controls := &controls{settings: settings{Lock: "all", PageSize: 100,
-		AreasPerReply: 2000, ShutdownS: 1, LeaseTimeoutS: 300}}
+		AreasPerReply: 2000, DeltaFormat: "seSparse", ShutdownS: 1, LeaseTimeoutS: 300}}
 	if len(c.Settings) > 0 {
 		if err := controls.change(c.Settings); err != nil {
 			return nil, err

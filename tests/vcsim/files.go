@@ -87,7 +87,14 @@ func (d *disk) addLink(c *linkConfig) error {
 		stem = fmt.Sprintf("%s-%06d", stem, n)
 	}
 	l := &link{descriptor: stem + ".vmdk", kind: c.Type,
-		changeID: c.ChangeID}
+		changeID: c.ChangeID, content: c.File}
+	for d.isLink(stem + ".vmdk") { // of a snapshot that went away
+		n++
+		stem = fmt.Sprintf("%s-%06d", path.Join(d.config.Dir,
+			d.config.Name), n)
+		l.descriptor = stem + ".vmdk"
+	}
+	n = len(d.links)
 	l.cid = crc32.ChecksumIEEE([]byte(d.ds.dir + l.descriptor))
 	switch {
 	case d.config.NoExtent:
@@ -122,6 +129,27 @@ func (d *disk) makeExtent(l *link, c *linkConfig) error {
 		return fmt.Errorf("the base of %s needs a file", l.descriptor)
 	}
 	return d.makeDelta(l, c.Data)
+}
+
+func (d *disk) isLink(descriptor string) bool {
+	for _, l := range d.links {
+		if l.descriptor == descriptor {
+			return true
+		}
+	}
+	return false
+}
+
+// rewriteDescriptors makes each name the link that is now below it.
+func (d *disk) rewriteDescriptors() {
+	for i, l := range d.links {
+		_ = d.ds.write(l.descriptor, d.descriptor(i))
+	}
+}
+
+func (d *disk) removeFiles(l *link) {
+	_ = os.Remove(d.ds.file(l.descriptor))
+	_ = os.Remove(d.ds.file(l.extent))
 }
 
 // descriptor is the text of the n-th link's .vmdk file.

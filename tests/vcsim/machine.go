@@ -37,6 +37,8 @@ type disk struct {
 	capacity int64
 	uuid     string
 	links    []*link
+	// The last that a changeId was made of.
+	generation int
 }
 
 // One link of a chain: a descriptor and its extent, in the datastore.
@@ -46,6 +48,15 @@ type link struct {
 	kind       string // flat, vmfsSparse, seSparse, rdm
 	cid        uint32
 	changeID   string
+	// Of a delta made here: what the disk holds at this level, what of it
+	// is in this extent, and if nothing is.
+	content string
+	areas   [][2]int64
+	empty   bool
+}
+
+func (d *disk) top() *link {
+	return d.links[len(d.links)-1]
 }
 
 func (inv *inventory) addMachine(c *vmConfig) error {

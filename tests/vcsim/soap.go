@@ -112,6 +112,10 @@ func (f *front) serveSDK(w http.ResponseWriter, r *http.Request) {
 			f.writeFault(w, faultText(fault), fault)
 			return
 		}
+		if p, ok := result.(*passed); ok {
+			f.write(w, p.status, p.answer)
+			return
+		}
 		if result != nil {
 			f.writeResult(w, method.Name, result)
 			return
@@ -200,7 +204,7 @@ func (f *front) write(w http.ResponseWriter, status int, answer []byte) {
 
 func (f *front) toInner(text []byte) []byte {
 	if f.esx != nil {
-		text = f.esx.aliases.toInner(text)
+		text = f.esx.toInner(text)
 	}
 	return f.inv.aliases.toInner(text)
 }
@@ -208,7 +212,7 @@ func (f *front) toInner(text []byte) []byte {
 func (f *front) toOuter(text []byte) []byte {
 	text = f.inv.aliases.toOuter(text)
 	if f.esx != nil {
-		text = f.esx.rewrite(text)
+		text = f.esx.aliases.toOuter(text)
 	}
 	return text
 }
