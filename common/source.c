@@ -57,3 +57,11 @@ source_servers_free (struct source_servers *s)
     free (s->exports.ptr[i].name);
   source_export_vector_reset (&s->exports);
 }
+
+void
+source_path_free (struct source_path *path)
+{
+  free (path->name);
+  free (path->reason);
+  path->name = path->reason = NULL;
+}

@@ -30,6 +30,17 @@ struct source_secret {
   const char *value;
 };
 
+/* Another way to the disks of VMs that run on one host of the source, as
+ * a Host resource says (vSphere).
+ */
+struct source_host {
+  const char *id, *name;        /* of the host on the source; one can be
+                                   NULL */
+  const char *address;          /* host name or address to read from */
+  const struct source_secret *secrets; /* the endpoint's if it has none */
+  size_t nr_secrets;
+};
+
 /* Where a source is and how to log in.  All strings belong to the
  * caller and live until source_ops.close.
  */
@@ -42,6 +53,8 @@ struct source_endpoint {
   const struct source_secret *settings; /* Provider.spec.settings */
   size_t nr_settings;
   bool insecure_skip_verify;
+  const struct source_host *hosts;
+  size_t nr_hosts;
 };
 
 /* The value of a key, or NULL.  Implemented in common/source.c. */
@@ -111,6 +124,27 @@ extern void source_servers_free (struct source_servers *s);
 typedef bool (*source_progress) (void *opaque, uint64_t done,
                                  uint64_t total);
 
+/* How the disks of a VM are read, where there are several ways. */
+struct source_path {
+  char *name;                   /* "folder": what settings.transport says */
+  char *reason;                 /* why this one, for people */
+  bool import;                  /* by import_disk, not from a server */
+};
+extern void source_path_free (struct source_path *path);
+#define CLEANUP_SOURCE_PATH __attribute__ ((cleanup (source_path_free)))
+
+/* Takes the bytes of a disk that is not served.  Called by one thread. */
+struct source_sink {
+  /* The disk has these bytes at OFFSET; what is never given is zero.  In
+   * any order, but no byte twice.  0, or -1 with errno, reported.
+   */
+  int (*data) (void *opaque, uint64_t offset, const void *buf,
+               size_t count);
+  /* Asked at least once a second; true: end with ECANCELED, unreported. */
+  bool (*cancelled) (void *opaque);
+  void *opaque;
+};
+
 struct source_ops {
   const char *type;             /* "ova": Provider.spec.type */
   const char *title;            /* "Open Virtual Appliance" */
@@ -149,12 +183,29 @@ struct source_ops {
   int (*servers) (void *session, const struct vm *vm, const char *snapshot,
                   struct source_servers *servers);
 
-  /* Power, or NULL.  shutdown asks the guest and waits up to SECONDS
-   * (ETIMEDOUT).
+  /* Which way SERVERS, or import_disk, will read VM.  NULL: there is only
+   * one, SERVERS.  0 with *PATH, or -1 with errno and a report (ENOTSUP:
+   * the way that settings.transport forces cannot be taken).
+   */
+  int (*path) (void *session, const struct vm *vm, struct source_path *path);
+
+  /* Read all of vm->disks.ptr[DISK], from its beginning, and give it to
+   * SINK.  What has been given counts only if this returns 0.  Several
+   * disks can be read at once.  -1 with errno and a report, that of the
+   * sink if it failed.
+   */
+  int (*import_disk) (void *session, const struct vm *vm, size_t disk,
+                      const struct source_sink *sink);
+
+  /* Power, or NULL, all or none.  shutdown asks the guest and waits up to
+   * SECONDS until the VM is off; CANCELLED is asked at least once a second.
+   * -1: ETIMEDOUT; ENOTSUP, nobody in the guest listens; ECANCELED; these
+   * are unreported.  power_off and power_on: 0 also if it is so already.
    */
   int (*power_state) (void *session, const struct vm *vm,
                       enum vm_power *state);
-  int (*shutdown) (void *session, const struct vm *vm, unsigned seconds);
+  int (*shutdown) (void *session, const struct vm *vm, unsigned seconds,
+                   bool (*cancelled) (void *opaque), void *opaque);
   int (*power_off) (void *session, const struct vm *vm);
   int (*power_on) (void *session, const struct vm *vm);
 
