@@ -317,6 +317,9 @@ copy_failed (const struct copy_command *c, struct copy_target *t,
   if (keep && (command = command_line (c)) != NULL)
     log_info ("what was copied is kept; this goes on with it: %s",
               printable (command));
+  else if (o->delta && p->done > 0)
+    log_warning ("%s is neither the old nor the new state now: give the "
+                 "same command again", printable (c->target));
   if (err == ECANCELED || cancel_requested ())
     return STATUS_CANCELLED;
   switch (result->failed_side) {

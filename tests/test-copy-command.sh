@@ -104,7 +104,7 @@ refused 4 'disk target: source: .*cannot connect' \
 refused 4 'cannot connect' 'ftp://localhost/x' target
 refused 4 '' 'nbd://joe:hunter2@localhost:1/' target
 ! grep -q hunter2 err || fail 'the password is shown'
-[ ! -e target ] && [ ! -e target.partial ] || fail 'a file was left'
+[[ ! -e target && ! -e target.partial ]] || fail 'a file was left'
 
 # --- What TARGET may be.
 
@@ -165,7 +165,7 @@ rm target link
 [ "$(jq -r 'keys_unsorted | join(" ")' out)" = \
   'target size read written kept milliseconds cache' ] || fail 'JSON keys'
 [ "$(result size)" -eq 8388608 ] || fail 'size'
-[ "$(result read)" -lt 4000000 ] && [ "$(result read)" -ge 3070000 ] ||
+[[ $(result read) -lt 4000000 && $(result read) -ge 3070000 ]] ||
   fail "read $(result read)"
 [ "$(result written)" -lt 4000000 ] || fail "written $(result written)"
 [ "$(result kept)" -eq 0 ] || fail 'kept'
@@ -238,7 +238,7 @@ cat err
 [ $status -eq 8 ] || fail "status $status after SIGTERM"
 grep -q 'this goes on with it: nbdlift copy .*--journal=j' err ||
   fail 'it does not say how to go on'
-[ -s target.partial ] && [ ! -e target ] || fail 'no partial file'
+[[ -s target.partial && ! -e target ]] || fail 'no partial file'
 
 # Nobody else may write to it meanwhile.
 (flock -n 9 && exec sleep 30) 9<target.partial &
@@ -259,7 +259,7 @@ grep -q 'of target were there already' err || fail 'it does not say so'
 
 # Once more: nothing is copied, in either format, and it says so.
 "${copy[@]}" "$uri" target --journal=j -f json >out 2>err
-[ "$(result read)" -eq 0 ] && [ "$(result written)" -eq 0 ] ||
+[[ $(result read) -eq 0 && $(result written) -eq 0 ]] ||
   fail 'a complete copy was copied again'
 [ "$(result kept)" -eq 100000000 ] || fail "kept $(result kept)"
 grep -q 'target is complete: 95.* were checked, and nothing was copied' err ||
@@ -293,7 +293,7 @@ head -c 10000 /dev/urandom >noise
 status=0
 "${copy[@]}" "$uri" target --journal=noise >out 2>err || status=$?
 cat err
-[ $status -ne 0 ] && [ $status -lt 9 ] || fail "status $status"
+[[ $status -ne 0 && $status -lt 9 ]] || fail "status $status"
 same_bytes big.raw target
 [ ! -e target.partial ] || fail 'a partial file was left'
 
