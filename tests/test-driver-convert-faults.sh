@@ -134,6 +134,21 @@ PY
 expect_error 'differs .* in the 1 MiB at offset 4194304' \
   "$NBDLIFT" verify "$tmp/plan.yaml" -o "$out"
 
+echo "== interrupted in the middle of it, and then not wanted any more"
+rm -rf "$out"
+FAKE_V2V=fail expect_status 6 "$NBDLIFT" run "$tmp/plan.yaml" -o "$out"
+# As if it had been killed while it wrote to the first volume.
+echo '{}' >"$vm_state/convert/converted.json"
+dd if="$tmp/mark" of="$(find "$out" -path '*disk-0/.disk.img.partial')" \
+  conv=notrunc status=none
+plan_spec='skipGuestConversion: true' make_plan "$tmp/ova" web \
+  >"$tmp/skip.yaml"
+expect_status 0 "$NBDLIFT" run "$tmp/skip.yaml" -o "$out"
+expect_output 'warning: web: .*skipGuestConversion: the disks are copied again'
+same_disk "$tmp/a.raw" "$(volume_of "$out" web 0)"
+same_disk "$tmp/b.raw" "$(volume_of "$out" web 1)"
+expect_status 0 "$NBDLIFT" verify "$tmp/skip.yaml" -o "$out"
+
 echo "== deleteVmOnFailMigration: nothing is kept"
 plan_spec='deleteVmOnFailMigration: true' \
   make_plan "$tmp/ova" other >"$tmp/plan.yaml"

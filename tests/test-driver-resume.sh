@@ -121,6 +121,33 @@ grep -q 'error: web: DiskTransfer: .*web-disk2' "$tmp/log" ||
 no_final
 finish_run
 
+echo "== ... and deleteVmOnFailMigration: nothing is kept"
+cp "$tmp/plan.yaml" "$tmp/keep.yaml"
+plan_spec=$'skipGuestConversion: true\ndeleteVmOnFailMigration: true' \
+  make_plan "$tmp/ova" web >"$tmp/plan.yaml"
+start_slow
+kill -KILL "$(our_servers | head -n 1)"
+status=0
+wait "$pid" || status=$?
+[ "$status" -eq 4 ] || fail "status $status"
+[ -z "$(find "$out" -name '*disk.img*' -o -name '*.journal')" ] ||
+  fail "something was kept"
+[ "$(disk_state 0),$(disk_state 1)" = null,null ] || fail "the journal"
+mv "$tmp/keep.yaml" "$tmp/plan.yaml"
+rm -rf "$out"
+
+echo "== the journal of a copy is damaged"
+start_slow
+kill -INT "$pid"
+wait "$pid" || true
+journal=$out/.nbdlift/mig/plan1/vms/web/disk-1.journal
+printf 'something else' | dd of="$journal" conv=notrunc status=none
+expect_error "error: web: .*$journal: .*not a journal.*move it away" \
+  "$NBDLIFT" run "$tmp/plan.yaml" --output "$out"
+[ -e "$(partial_of 1)" ] || fail "the partial volume was removed"
+mv "$journal" "$tmp/journal.broken"
+finish_run
+
 echo "== a second run meanwhile"
 # It waits some seconds for the first one.
 RDELAY=3 start_slow
