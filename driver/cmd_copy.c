@@ -400,7 +400,7 @@ copy (struct copy_command *c, struct progress *p, json_t **row)
   const char *name = slash ? slash + 1 : c->target;
   const struct copy_source source = { .uri = c->uri, .name = name };
   const int64_t started = monotonic_ms ();
-  struct shown_progress shown = { NULL };
+  struct shown_progress shown = { .item = NULL };
   struct copy_options o = c->copy;
   struct copy_budget budget;
   struct copy_result result;

@@ -255,13 +255,13 @@ no_such_context (const struct attempt *a)
 {
   struct nbd_handle *nbd = nbd_create ();
   CLEANUP_STRBUF struct strbuf list = { 0 };
-  const nbd_context_callback callback = { .callback = got_context,
-                                          .user_data = &list };
 
   if (nbd && nbd_set_opt_mode (nbd, true) == 0 &&
       nbd_aio_connect_uri (nbd, a->uri) == 0 &&
       await (a, nbd, nbd_aio_is_negotiating) == 0 &&
-      nbd_aio_opt_list_meta_context (nbd, callback,
+      nbd_aio_opt_list_meta_context (nbd, (nbd_context_callback) {
+                                       .callback = got_context,
+                                       .user_data = &list },
                                      NBD_NULL_COMPLETION) != -1)
     await (a, nbd, nbd_aio_is_negotiating);
   nbd_close (nbd);
