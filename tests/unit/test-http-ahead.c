@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * common/http: how ranged reads are spread, joined and read ahead, as the
+ * server saw them, and that they keep to their limits.
+ */
+#include "tests/unit/http_server.h"
+
+#include <pthread.h>
+
+static struct http_file *
+open_disk (struct http_client *client, const char *query)
+{
+  char path[512];
+  const char *paths[] = { path };
+  const struct http_file_options o = { .paths = paths, .nr_paths = 1 };
+  struct http_file *f;
+
+  snprintf (path, sizeof path, "/disk?%s", query);
+  f = http_file_open (client, &o);
+  assert_non_null (f);
+  return f;
+}
+
+static void
+read_right (struct http_file *f, size_t count, uint64_t offset)
+{
+  CLEANUP_FREE uint8_t *buf = malloc (count);
+
+  memset (buf, 0xee, count);
+  assert_int_equal (http_file_pread (f, buf, count, offset), 0);
+  check_bytes (buf, count, offset);
+}
+
+/* One read of 4 MiB is in flight on four connections at once, cut at
+ * the multiples of a block, straight into the caller's buffer.
+ */
+static void
+test_split (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = http_client_new (&o);
+  CLEANUP_HTTP_FILE struct http_file *f = NULL;
+  struct http_stats stats;
+  json_t *counters, *ranges, *range;
+  size_t i;
+
+  f = open_disk (client, "key=split&size=100000000&delay=20");
+  read_right (f, 4 * MIB, 8 * MIB);
+  assert_int_equal (server_count ("split", "max_in_flight"), 4);
+  http_client_stats (client, &stats);
+  assert_int_equal (stats.copied, 0);
+  assert_int_equal (stats.memory_max, 0);
+  counters = server_counters ("split");
+  ranges = json_object_get (counters, "ranges");
+  json_array_foreach (ranges, i, range) {
+    assert_int_equal (json_integer_value (json_array_get (range, 1)), MIB);
+    assert_int_equal (json_integer_value (json_array_get (range, 0)) % MIB,
+                      0);
+  }
+  json_decref (counters);
+
+  /* A larger one has the same connections, and larger requests. */
+  read_right (f, 32 * MIB, 32 * MIB);
+  assert_int_equal (server_count ("split", "max_in_flight"), 8);
+  assert_true (server_count ("split", "data") < 4 + 32);
+  assert_true (server_count ("split", "connections") <= 9);
+}
+
+static void
+test_limit (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = NULL;
+  CLEANUP_HTTP_FILE struct http_file *f = NULL;
+  struct http_stats stats;
+
+  o.connections = 3;
+  o.block = 64 * KIB;
+  client = http_client_new (&o);
+  f = open_disk (client, "key=limit&size=100000000&delay=5");
+  read_right (f, 32 * MIB, 12345);
+  assert_int_equal (server_count ("limit", "max_in_flight"), 3);
+  http_client_stats (client, &stats);
+  assert_int_equal (stats.active_max, 3);
+  assert_true (server_count ("limit", "connections") <= 4);
+}
+
+/* A reader of small pieces, one at a time, has several requests on the
+ * way and gets most of its bytes from blocks.
+ */
+static void
+test_ahead (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = http_client_new (&o);
+  CLEANUP_HTTP_FILE struct http_file *f = NULL;
+  struct http_stats stats;
+  uint64_t offset;
+
+  f = open_disk (client, "key=ahead&size=30000000&delay=20");
+  for (offset = 0; offset + 65536 <= 30000000; offset += 65536)
+    read_right (f, 65536, offset);
+  read_right (f, 30000000 - offset, offset);
+  assert_true (server_count ("ahead", "max_in_flight") >= 4);
+  /* 458 reads; every byte was asked for once, but for the first ones. */
+  assert_true (server_count ("ahead", "data") <= 40);
+  http_client_stats (client, &stats);
+  assert_true (stats.bytes < 30000000 + MIB);
+  assert_true (stats.ahead_blocks >= 20);
+  assert_true (stats.ahead_hits >= stats.ahead_blocks - 1);
+
+  /* Not if it is switched off. */
+  o.no_readahead = true;
+  http_file_close (f);
+  http_client_free (client);
+  client = http_client_new (&o);
+  f = open_disk (client, "key=noahead&size=30000000");
+  for (offset = 0; offset < 10 * MIB; offset += MIB)
+    read_right (f, MIB, offset);
+  assert_int_equal (server_count ("noahead", "data"), 10);
+  assert_int_equal (server_count ("noahead", "max_in_flight"), 1);
+}
+
+/* Random reads take what they ask for and nothing else; what was read
+ * ahead before is dropped.
+ */
+static void
+test_random (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = http_client_new (&o);
+  CLEANUP_HTTP_FILE struct http_file *f = NULL;
+  struct http_stats before, after;
+  uint64_t x = 12345, offset;
+  int i;
+
+  f = open_disk (client, "key=random&size=1000000000");
+  for (offset = 0; offset < 4 * MIB; offset += 256 * KIB)
+    read_right (f, 256 * KIB, offset);
+  usleep (300000);              /* what is under way arrives */
+  http_client_stats (client, &before);
+  assert_true (before.ahead_blocks > 0);
+  for (i = 0; i < 100; ++i) {
+    x = x * UINT64_C (6364136223846793005) + 1442695040888963407;
+    read_right (f, 4096, 100000000 + (x >> 33) % 890000000 / 512 * 512);
+  }
+  http_client_stats (client, &after);
+  assert_true (after.bytes - before.bytes <= 100 * 4096 + 2 * MIB);
+}
+
+struct reader {
+  struct http_file *f;
+  uint64_t first, step, end;
+  size_t count;
+};
+
+static void *
+read_stripe (void *opaque)
+{
+  struct reader *r = opaque;
+  uint64_t offset;
+
+  for (offset = r->first; offset < r->end; offset += r->step)
+    read_right (r->f, r->count, offset);
+  return NULL;
+}
+
+/* Sixteen threads share one sequential copy, as nbdkit's do. */
+static void
+test_neighbours (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = http_client_new (&o);
+  CLEANUP_HTTP_FILE struct http_file *f = NULL;
+  struct http_stats stats;
+  struct reader readers[16];
+  pthread_t threads[16];
+  size_t i;
+
+  f = open_disk (client, "key=neighbours&size=67108864&delay=10");
+  for (i = 0; i < 16; ++i) {
+    readers[i] = (struct reader) {
+      .f = f, .first = i * 64 * KIB, .step = 16 * 64 * KIB,
+      .end = 64 * MIB, .count = 64 * KIB,
+    };
+    pthread_create (&threads[i], NULL, read_stripe, &readers[i]);
+  }
+  for (i = 0; i < 16; ++i)
+    pthread_join (threads[i], NULL);
+  /* 1024 reads of 64 blocks. */
+  assert_true (server_count ("neighbours", "data") <= 120);
+  http_client_stats (client, &stats);
+  assert_true (stats.bytes < 64 * MIB + 6 * MIB);
+  assert_int_equal (server_count ("neighbours", "max_in_flight"), 8);
+}
+
+/* Many sequential readers with little memory: all right, and no more
+ * than that memory.
+ */
+static void
+test_memory (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = NULL;
+  struct http_file *f[4];
+  struct http_stats stats;
+  struct reader readers[8];
+  pthread_t threads[8];
+  size_t i;
+
+  o.memory = 3 * MIB;
+  o.block = 256 * KIB;
+  client = http_client_new (&o);
+  for (i = 0; i < 4; ++i)
+    f[i] = open_disk (client, "key=memory&size=20000000&delay=2");
+  for (i = 0; i < 8; ++i) {
+    readers[i] = (struct reader) {
+      .f = f[i / 2], .first = i % 2 * 8 * MIB, .step = 50000,
+      .end = i % 2 * 8 * MIB + 6 * MIB, .count = 50000,
+    };
+    pthread_create (&threads[i], NULL, read_stripe, &readers[i]);
+  }
+  for (i = 0; i < 8; ++i)
+    pthread_join (threads[i], NULL);
+  http_client_stats (client, &stats);
+  assert_true (stats.memory_max <= 3 * MIB);
+  assert_true (stats.memory_max >= 2 * MIB);
+  assert_true (stats.ahead_blocks > 0);
+  for (i = 0; i < 4; ++i)
+    http_file_close (f[i]);
+
+  /* None at all: each read is a request of its own. */
+  http_client_free (client);
+  o.memory = 1;
+  client = http_client_new (&o);
+  f[0] = open_disk (client, "key=none&size=20000000");
+  for (i = 0; i < 10; ++i)
+    read_right (f[0], 10000, i * 10000);
+  assert_int_equal (server_count ("none", "data"), 10);
+  http_file_close (f[0]);
+}
+
+/* Faults while blocks are shared and read ahead. */
+static void
+test_ahead_faults (void **state)
+{
+  static const char *const faults[] = { "short", "reset", "wrong-start",
+                                        "503", "long", "close" };
+  size_t i;
+
+  for (i = 0; i < ARRAY_SIZE (faults); ++i) {
+    struct http_options o = default_options ();
+    CLEANUP_CLIENT struct http_client *client = NULL;
+    CLEANUP_HTTP_FILE struct http_file *f = NULL;
+    struct reader readers[4];
+    pthread_t threads[4];
+    char query[256];
+    size_t j;
+
+    capture_start ();
+    o.block = 64 * KIB;
+    o.retries = 20;
+    client = http_client_new (&o);
+    snprintf (query, sizeof query, "key=af-%s&size=5000000&fault=%s:3:2&"
+              "fault=%s:9:3&fault=%s:20:2", faults[i], faults[i], faults[i],
+              faults[i]);
+    f = open_disk (client, query);
+    for (j = 0; j < 4; ++j) {
+      readers[j] = (struct reader) {
+        .f = f, .first = j * 20000, .step = 80000, .end = 4900000,
+        .count = 20000,
+      };
+      pthread_create (&threads[j], NULL, read_stripe, &readers[j]);
+    }
+    for (j = 0; j < 4; ++j)
+      pthread_join (threads[j], NULL);
+    assert_int_equal (captured_errors, 0);
+  }
+}
+
+int
+main (void)
+{
+  const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_split),
+    cmocka_unit_test (test_limit),
+    cmocka_unit_test (test_ahead),
+    cmocka_unit_test (test_random),
+    cmocka_unit_test (test_neighbours),
+    cmocka_unit_test (test_memory),
+    cmocka_unit_test (test_ahead_faults),
+  };
+
+  return cmocka_run_group_tests (tests, server_setup, server_teardown);
+}
