@@ -50,9 +50,18 @@ check_claims () {
   total_claimed=0
   for i in 0 1; do
     [ -e "$state/disk-$i.journal" ] || continue
-    partial=$(find "$out/target" -path "*disk-$i*" -name '.disk.img.partial')
+    partial=$(find "$out/target" -path "*disk-$i/.disk.img.partial")
     claims "$state/disk-$i.journal" "${raws[i]}" "$partial"
     total_claimed=$((total_claimed + claimed))
+  done
+}
+
+# check_final: a volume that has its name is complete.
+check_final () {
+  local i raws=("$tmp/a.raw" "$tmp/b.raw") volume
+  for i in 0 1; do
+    volume=$(find "$out/target" -path "*disk-$i/disk.img")
+    [ -z "$volume" ] || same_disk "${raws[i]}" "$volume"
   done
 }
 
@@ -97,7 +106,7 @@ migrate () {
     check_claims
     had=$total_claimed
     echo "kill $done_kills ($killed after $random ms): $had blocks"
-    [ -z "$(find "$out" -name disk.img)" ] || fail "a partial volume is final"
+    check_final
   done
   cat "$tmp/log"
   same_disk "$tmp/a.raw" "$(volume_of "$out" web 0)"
