@@ -124,3 +124,67 @@ expect_no_sessions () {
   n=$(vcsim_counter sessions)
   [ "$n" -eq 0 ] || fail "$n sessions were left open: $(vcsim_counters)"
 }
+
+# Calls of the API by hand.  vcsim_session vc|esx chooses the endpoint, and
+# the names of its singletons.
+vcsim_session () {
+  vcsim_jar=$tmp/vcsim-$1.jar
+  case $1 in
+    vc)
+      vcsim_url=$vc_url
+      vcsim_sm=SessionManager vcsim_pc=propertyCollector ;;
+    esx)
+      vcsim_url=$esx_url
+      vcsim_sm=ha-sessionmgr vcsim_pc=ha-property-collector ;;
+  esac
+}
+
+# vcsim_soap BODY: prints the answer, whatever it is.
+vcsim_soap () {
+  curl -sS -k -b "$vcsim_jar" -c "$vcsim_jar" \
+    -H 'Content-Type: text/xml; charset=utf-8' \
+    -H 'SOAPAction: "urn:vim25/6.5"' -d @- "$vcsim_url" <<EOF
+<?xml version="1.0" encoding="UTF-8"?>
+<soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/"
+ xmlns:xsd="http://www.w3.org/2001/XMLSchema"
+ xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"
+><soapenv:Body>$1</soapenv:Body></soapenv:Envelope>
+EOF
+}
+
+# vcsim_call METHOD TYPE OBJECT [ARGUMENTS]
+vcsim_call () {
+  vcsim_soap "<$1 xmlns=\"urn:vim25\"><_this type=\"$2\">$3</_this>${4:-}</$1>"
+}
+
+vcsim_escape () {
+  sed 's/&/\&amp;/g; s/</\&lt;/g; s/>/\&gt;/g' <<<"$1"
+}
+
+vcsim_login () {
+  vcsim_call Login SessionManager "$vcsim_sm" \
+    "<userName>$(vcsim_escape "$1")</userName
+><password>$(vcsim_escape "$2")</password>"
+}
+
+vcsim_logout () {
+  vcsim_call Logout SessionManager "$vcsim_sm"
+}
+
+# vcsim_props TYPE OBJECT PATH...
+vcsim_props () {
+  local type=$1 object=$2 paths='' path
+  shift 2
+  for path; do
+    paths+="<pathSet>$path</pathSet>"
+  done
+  vcsim_call RetrievePropertiesEx PropertyCollector "$vcsim_pc" \
+    "<specSet><propSet><type>$type</type>$paths</propSet
+><objectSet><obj type=\"$type\">$object</obj></objectSet></specSet><options/>"
+}
+
+# vcsim_xpath EXPRESSION: of XML on standard input, without namespaces.
+vcsim_xpath () {
+  sed -E 's/ xmlns="[^"]*"//g' |
+    xmllint --xpath "string($1)" -
+}

@@ -132,9 +132,19 @@ func (d *disk) changed(changeID string, n int) ([][2]int64,
 	return merge(areas, d.capacity), nil
 }
 
+const seekData, seekHole = 3, 4
+
+// nextData is where data begins at or after an offset, or -1.
+func nextData(file *os.File, offset int64) int64 {
+	start, err := syscall.Seek(int(file.Fd()), offset, seekData)
+	if err != nil {
+		return -1
+	}
+	return start
+}
+
 // dataOf lists what is allocated in a file.
 func dataOf(name string) [][2]int64 {
-	const seekData, seekHole = 3, 4
 	file, err := os.Open(name)
 	if err != nil {
 		return nil

@@ -46,11 +46,12 @@ type settings struct {
 	TaskDelayMS int `json:"task_delay_ms"`
 	// Seconds without progress after which a lease ends.
 	LeaseTimeoutS int `json:"lease_timeout_s"`
-	// The time a lease is initializing; what URLs have for the host.
+	// The time a lease is initializing; what its URLs have for the host:
+	// nothing for that of the front, the name of another, "*".
 	LeaseReadyMS int    `json:"lease_ready_ms"`
 	LeaseHost    string `json:"lease_host"`
-	// What goes wrong in a lease: wrong-sha1, truncated, no-manifest,
-	// error (ends in state error), no-disk-url.
+	// What goes wrong in a lease: wrong-sha1, no-manifest, no-disk-url,
+	// error (it never is ready).
 	LeaseFault string `json:"lease_fault"`
 }
 

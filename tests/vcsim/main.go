@@ -158,6 +158,7 @@ func (s *server) start(dir string) error {
 
 func (s *server) addFronts(dir string) error {
 	shared := newLeases()
+	shared.hosts = s.front
 	vc := &front{name: "vc", user: s.config.User,
 		password: s.config.Password}
 	s.fronts = []*front{vc}
@@ -180,6 +181,15 @@ func (s *server) addFronts(dir string) error {
 		}
 	}
 	return nil
+}
+
+func (s *server) front(name string) *front {
+	for _, f := range s.fronts {
+		if f.name == name {
+			return f
+		}
+	}
+	return s.fronts[0]
 }
 
 func (f *front) describe() endpoint {

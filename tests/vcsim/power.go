@@ -66,6 +66,9 @@ func (f *front) powerTask(c *call, on bool) (interface{},
 			if fault := m.refusal(on); fault != nil {
 				return nil, fault
 			}
+			if f.leases.of(m) {
+				return nil, &types.InvalidState{}
+			}
 			m.setPower(f, on)
 			return nil, nil
 		})

@@ -43,7 +43,7 @@ func failedTask(method *simulator.Method,
 		}).Run()
 }
 
-// taskResponse is what every method that starts a task answers.
+// taskResponse is what every method that makes a task, or a lease, answers.
 func taskResponse(task types.ManagedObjectReference) interface{} {
 	return &struct {
 		Returnval types.ManagedObjectReference `xml:"returnval"`
