@@ -198,13 +198,33 @@ parse_option (int opt, char **argv, struct copy_command *c)
   return r == 0 ? -1 : r;
 }
 
+/* PATH, which need not be there, as realpath tells it; or as it is. */
+static char *
+full_path (const char *path)
+{
+  const char *slash = strrchr (path, '/');
+  CLEANUP_FREE char *folder = NULL, *full = NULL;
+  char *r = realpath (path, NULL);
+
+  if (r)
+    return r;
+  folder = slash ? strndup (path, slash + 1 - path) : strdup (".");
+  full = folder ? realpath (folder, NULL) : NULL;
+  if (full == NULL)
+    return strdup (path);
+  if (asprintf (&r, "%s/%s", full, slash ? slash + 1 : path) == -1)
+    return NULL;
+  return r;
+}
+
 /* True if both paths are, or will be, one file. */
 static bool
 is_same (const char *a, const char *b)
 {
+  CLEANUP_FREE char *full_a = full_path (a), *full_b = full_path (b);
   struct stat sa, sb;
 
-  return strcmp (a, b) == 0 ||
+  return (full_a && full_b && strcmp (full_a, full_b) == 0) ||
     (stat (a, &sa) == 0 && stat (b, &sb) == 0 && sa.st_dev == sb.st_dev &&
      sa.st_ino == sb.st_ino);
 }
@@ -214,7 +234,7 @@ static int
 check_options (char **argv, const struct copy_command *c)
 {
   const struct copy_options *o = &c->copy;
-  CLEANUP_FREE char *partial = NULL;
+  CLEANUP_FREE char *target = full_path (c->target), *partial = NULL;
   const char *const names[] = { "--journal", "--digest" };
   const char *const files[] = { o->journal_file, o->digest_file };
   size_t i;
@@ -229,7 +249,7 @@ check_options (char **argv, const struct copy_command *c)
     return usage_error (argv, "--digest-type is of use with --digest or "
                         "--journal only");
 
-  if (asprintf (&partial, "%s.partial", c->target) == -1) {
+  if (target == NULL || asprintf (&partial, "%s.partial", target) == -1) {
     partial = NULL;
     log_oom ();
     return STATUS_FAILED;

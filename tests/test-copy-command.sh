@@ -54,7 +54,7 @@ for args in '' "$uri" "$uri a b" --nonsense "--nonsense $uri a"; do
 done
 refused 2 "'disk.raw' is no NBD URI" disk.raw target
 while IFS='|' read -r option pattern; do
-  refused 2 "$pattern" "$uri" target "$option"
+  refused 2 "$pattern" "$uri" target "${option/TMP/${tmp##*/}}"
 done <<'END'
 --cache=direct|--cache=direct: it is auto, none or writeback
 --connections=0|--connections=0: give a number from 1 to 16
@@ -86,11 +86,17 @@ done <<'END'
 --journal=target|--journal=target is the target itself
 --journal=target.partial|is the target itself
 --digest=target|--digest=target is the target itself
+--digest=./target|is the target itself
+--digest=../TMP/target.partial|is the target itself
 END
 refused 2 'exclude each other' "$uri" target --delta --target-is-zero
 refused 2 'are one file' "$uri" target --journal=x --digest=x
 ln disk.raw link.raw
 refused 2 'is the target itself' "$uri" disk.raw --journal=link.raw
+ln -s elsewhere.raw soft.raw
+touch elsewhere.raw
+refused 2 'is the target itself' "$uri" soft.raw --journal=elsewhere.raw.partial
+rm soft.raw elsewhere.raw
 rm link.raw
 long=$(printf '%04097d' 0)
 refused 2 'has more than 4096 bytes' "$uri" target --journal=j \
@@ -104,6 +110,35 @@ refused 4 'disk target: source: .*cannot connect' \
 refused 4 'cannot connect' 'ftp://localhost/x' target
 refused 4 '' 'nbd://joe:hunter2@localhost:1/' target
 ! grep -q hunter2 err || fail 'the password is shown'
+[[ ! -e target && ! -e target.partial ]] || fail 'a file was left'
+
+# One that takes a connection and never says a word.
+"$PYTHON" - <<'END' &
+import signal, socket
+s = socket.socket(socket.AF_UNIX)
+s.bind("mute")
+s.listen()
+signal.sigwait([signal.SIGTERM])
+END
+mute=$!
+cleanup_fn kill "$mute"
+for ((i = 0; i < 100; i++)); do
+  [ ! -S mute ] || break
+  sleep 0.1
+done
+SECONDS=0
+refused 4 'did not answer within 1 seconds' 'nbd+unix:///?socket=mute' \
+  target --stall=1
+[ "$SECONDS" -lt 15 ] || fail "it took $SECONDS s to give up"
+for signal in INT TERM; do
+  "${copy[@]}" 'nbd+unix:///?socket=mute' target 2>err >out &
+  pid=$!
+  sleep 0.5
+  kill -$signal $pid
+  status=0
+  wait $pid || status=$?
+  [ $status -eq 8 ] || fail "status $status after SIG$signal"
+done
 [[ ! -e target && ! -e target.partial ]] || fail 'a file was left'
 
 # --- What TARGET may be.
@@ -240,6 +275,19 @@ grep -q 'this goes on with it: nbdlift copy .*--journal=j' err ||
   fail 'it does not say how to go on'
 [[ -s target.partial && ! -e target ]] || fail 'no partial file'
 
+# Without a journal nothing is left.
+"${copy[@]}" "$uri" other --rate=10M 2>err >out &
+pid=$!
+for ((i = 0; i < 100; i++)); do
+  [ ! -s other.partial ] || break
+  sleep 0.1
+done
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+[ $status -eq 8 ] || fail "status $status after SIGTERM"
+[[ ! -e other && ! -e other.partial ]] || fail 'a partial file was left'
+
 # Nobody else may write to it meanwhile.
 (flock -n 9 && exec sleep 30) 9<target.partial &
 pid=$!
@@ -350,7 +398,7 @@ jq -es 'any(.type == "error" and (.message | test("folder is a folder")))' \
   err >/dev/null || fail 'no error'
 rm -f target
 
-# --- No space.
+# --- A result that does not get out.
 if [ -w /dev/full ]; then
   status=0
   "${copy[@]}" "$uri" target >/dev/full 2>err || status=$?
