@@ -9,13 +9,12 @@
  * the rest is read with a second call.  Neighbours are read together.
  *
  * A whole grain is inflated straight into the caller's buffer; reads of
- * less go through the cache.  Each thread has its own decompressor.
+ * less go through the cache.
  */
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdarg.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,82 +28,81 @@
 #include "common/util/strbuf.h"
 #include "common/vmdk/vmdk_private.h"
 
-/* Bytes that are read at once, unless one grain needs more: what a request
- * of 1 MiB mostly needs.  Shorter reads cost an NFS server more time, longer
- * ones only memory, of which every thread keeps as much.
+/* Grains that begin in so many bytes are read at once: what a request of
+ * 1 MiB mostly needs.  Shorter reads cost an NFS server more time, longer
+ * ones only memory.
  */
 #define READ_SIZE (512 * KIB)
 
-/* What a thread needs to inflate. */
-struct decoder {
+/* What is needed to inflate.  Those that are idle wait in the cache of the
+ * disk, the last used first: its buffer may still be in the processor's
+ * caches, and there are only as many as there were threads that inflated at
+ * the same time.  Most threads of a server wait for its clients.
+ */
+struct vmdk_decoder {
+  struct vmdk_decoder *next;    /* idle */
   struct libdeflate_decompressor *inflate;
   unsigned char *buf;
   size_t size;
 };
 
-static pthread_once_t decoder_once = PTHREAD_ONCE_INIT;
-static pthread_key_t decoder_key;
-static bool decoder_key_made;
-
 static void
-decoder_free (void *ptr)
+free_decoder (struct vmdk_decoder *d)
 {
-  struct decoder *d = ptr;
-
-  if (d == NULL)
-    return;
   libdeflate_free_decompressor (d->inflate);
   free (d->buf);
   free (d);
 }
 
-static void
-make_decoder_key (void)
+static struct vmdk_decoder *
+new_decoder (void)
 {
-  decoder_key_made = pthread_key_create (&decoder_key, decoder_free) == 0;
-}
+  struct vmdk_decoder *d = calloc (1, sizeof *d);
 
-/* A plugin can be unloaded while threads of the server still end: they
- * must not call decoder_free then.
- */
-static void __attribute__ ((destructor))
-delete_decoder_key (void)
-{
-  if (!decoder_key_made)
-    return;
-  decoder_free (pthread_getspecific (decoder_key));
-  pthread_key_delete (decoder_key);
-}
-
-/* This thread's decoder with a buffer of at least SIZE bytes. */
-static struct decoder *
-get_decoder (size_t size)
-{
-  struct decoder *d;
-  unsigned char *buf;
-
-  pthread_once (&decoder_once, make_decoder_key);
-  if (!decoder_key_made) {
+  if (d == NULL) {
     log_oom ();
     return NULL;
   }
-  d = pthread_getspecific (decoder_key);
+  d->inflate = libdeflate_alloc_decompressor ();
+  if (d->inflate == NULL) {
+    free (d);
+    log_oom ();
+    return NULL;
+  }
+  return d;
+}
+
+static void
+give_decoder (struct vmdk_cache *cache, struct vmdk_decoder *d)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&cache->lock);
+
+  d->next = cache->idle;
+  cache->idle = d;
+}
+
+/* A decoder with a buffer of at least SIZE bytes, to be given back. */
+static struct vmdk_decoder *
+take_decoder (struct vmdk_cache *cache, size_t size)
+{
+  struct vmdk_decoder *d;
+  unsigned char *buf;
+
+  pthread_mutex_lock (&cache->lock);
+  d = cache->idle;
+  if (d)
+    cache->idle = d->next;
+  pthread_mutex_unlock (&cache->lock);
+
   if (d == NULL) {
-    d = calloc (1, sizeof *d);
-    if (d == NULL) {
-      log_oom ();
+    d = new_decoder ();
+    if (d == NULL)
       return NULL;
-    }
-    d->inflate = libdeflate_alloc_decompressor ();
-    if (d->inflate == NULL || pthread_setspecific (decoder_key, d) != 0) {
-      decoder_free (d);
-      log_oom ();
-      return NULL;
-    }
   }
   if (d->size < size) {
     buf = realloc (d->buf, size);
     if (buf == NULL) {
+      give_decoder (cache, d);
       log_oom ();
       return NULL;
     }
@@ -151,8 +149,9 @@ struct span {
  * into grain_size bytes at BUF.
  */
 static int
-inflate_grain (struct vmdk_sparse *s, struct decoder *d, struct span *span,
-               uint64_t grain, uint64_t sector, unsigned char *buf)
+inflate_grain (struct vmdk_sparse *s, struct vmdk_decoder *d,
+               struct span *span, uint64_t grain, uint64_t sector,
+               unsigned char *buf)
 {
   const uint64_t want = vmdk_sparse_grain_bytes (s, grain);
   const uint64_t skip = sector * SECTOR_SIZE - span->start;
@@ -225,26 +224,21 @@ guess_end (struct vmdk_sparse *s, uint64_t grain, uint64_t sector,
   return 0;
 }
 
-/* Read and inflate up to N whole grains from GRAIN on, which is at FIRST,
- * into BUF; *DONE says how many.
- */
+/* As read_run, with the decoder D. */
 static int
-read_run (struct vmdk_sparse *s, uint64_t grain, uint64_t n, uint32_t first,
-          unsigned char *buf, uint64_t *done)
+decode_run (struct vmdk_sparse *s, struct vmdk_decoder *d, uint64_t grain,
+            uint64_t n, uint32_t first, unsigned char *buf, uint64_t *done)
 {
   const uint64_t longest = max_stored_size (s);
-  struct decoder *d = get_decoder (MAX (READ_SIZE, longest));
   struct span span = { .start = first * SECTOR_SIZE };
   uint32_t sector = first, next;
   uint64_t end, run, i;
 
-  if (d == NULL)
-    return -1;
   for (run = 1; run < n; ++run) {
     if (vmdk_sparse_entry (s, grain + run, &next) == -1)
       return -1;
     if (next <= sector || (next - sector) * SECTOR_SIZE > longest ||
-        next * SECTOR_SIZE - span.start + longest > d->size)
+        next * SECTOR_SIZE - span.start >= READ_SIZE)
       break;
     sector = next;
   }
@@ -261,6 +255,25 @@ read_run (struct vmdk_sparse *s, uint64_t grain, uint64_t n, uint32_t first,
   }
   *done = run;
   return 0;
+}
+
+/* Read and inflate up to N whole grains from GRAIN on, which is at FIRST,
+ * into BUF; *DONE says how many.
+ */
+static int
+read_run (struct vmdk_sparse *s, uint64_t grain, uint64_t n, uint32_t first,
+          unsigned char *buf, uint64_t *done)
+{
+  struct vmdk_decoder *d;
+  int r;
+
+  /* However long the last grain turns out to be, there is room for it. */
+  d = take_decoder (s->cache, READ_SIZE + max_stored_size (s));
+  if (d == NULL)
+    return -1;
+  r = decode_run (s, d, grain, n, first, buf, done);
+  give_decoder (s->cache, d);
+  return r;
 }
 
 static int
@@ -356,6 +369,7 @@ vmdk_cache_init (struct vmdk_cache *cache)
   size_t i;
 
   memset (cache, 0, sizeof *cache);
+  pthread_mutex_init (&cache->lock, NULL);
   for (i = 0; i < VMDK_CACHE_SLOTS; ++i)
     pthread_mutex_init (&cache->slots[i].lock, NULL);
 }
@@ -363,7 +377,14 @@ vmdk_cache_init (struct vmdk_cache *cache)
 void
 vmdk_cache_destroy (struct vmdk_cache *cache)
 {
+  struct vmdk_decoder *d, *next;
   size_t i;
+
+  for (d = cache->idle; d; d = next) {
+    next = d->next;
+    free_decoder (d);
+  }
+  pthread_mutex_destroy (&cache->lock);
 
   for (i = 0; i < VMDK_CACHE_SLOTS; ++i) {
     pthread_mutex_destroy (&cache->slots[i].lock);
