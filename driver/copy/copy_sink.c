@@ -182,6 +182,18 @@ give_back (struct copy *copy, struct chunk *chunk)
   copy->ended = &chunk->job;
 }
 
+/* The same at once, before the loop has begun to wait. */
+static void
+give_back_now (struct copy *copy, struct chunk *chunk)
+{
+  static const uint64_t one = 1;
+
+  if (copy->ended == NULL &&
+      write (copy->wake_fd, &one, sizeof one) == -1)
+    log_debug ("eventfd: %m");
+  give_back (copy, chunk);
+}
+
 /* Zeroes that the source told of. */
 static int
 note_zero (struct copy *copy, const struct chunk *chunk)
@@ -211,7 +223,7 @@ copy_give (void *opaque, struct chunk *chunk)
     if (note_zero (copy, chunk) == -1)
       chunk->job.error = errno;
     if (chunk->job.error != 0 || copy->output.is_zero)
-      give_back (copy, chunk);
+      give_back_now (copy, chunk);
     else
       workers_give (&copy->workers, &chunk->job);
     return;
@@ -226,7 +238,7 @@ copy_give (void *opaque, struct chunk *chunk)
     direct_output_give (copy->direct, chunk);
   else {
     chunk->job.error = errno;
-    give_back (copy, chunk);
+    give_back_now (copy, chunk);
   }
 }
 
