@@ -31,16 +31,22 @@
 struct place {
   const struct blob *blob;
   unsigned line;
+  bool chain;                   /* a delta disk is welcome */
 };
 
 static const struct {
   const char *name;
   enum vmdk_part_type type;
+  bool chain;                   /* in chains only */
 } part_types[] = {
-  { "SPARSE", VMDK_PART_SPARSE },
-  { "FLAT", VMDK_PART_FLAT },
-  { "VMFS", VMDK_PART_FLAT },
-  { "ZERO", VMDK_PART_ZERO },
+  { "SPARSE", VMDK_PART_SPARSE, false },
+  { "FLAT", VMDK_PART_FLAT, false },
+  { "VMFS", VMDK_PART_FLAT, false },
+  { "ZERO", VMDK_PART_ZERO, false },
+  { "VMFSSPARSE", VMDK_PART_COWD, true },
+  { "SESPARSE", VMDK_PART_SESPARSE, true },
+  /* ESXi shows the mapped device as the content of the file. */
+  { "VMFSRDM", VMDK_PART_FLAT, true },
 };
 
 void
@@ -52,7 +58,10 @@ vmdk_descriptor_free (struct vmdk_descriptor *d)
     free (d->parts.ptr[i].name);
   vmdk_part_vector_reset (&d->parts);
   free (d->create_type);
-  d->create_type = NULL;
+  free (d->cid);
+  free (d->parent_cid);
+  free (d->parent_hint);
+  memset (d, 0, sizeof *d);
 }
 
 /* Cut the next word off *TEXT. Returns "" at the end. */
@@ -102,7 +111,8 @@ parse_type (const struct place *place, const char *word,
   size_t i;
 
   for (i = 0; i < ARRAY_SIZE (part_types); ++i) {
-    if (strcasecmp (word, part_types[i].name) == 0) {
+    if (strcasecmp (word, part_types[i].name) == 0 &&
+        (place->chain || !part_types[i].chain)) {
       *type = part_types[i].type;
       return 0;
     }
@@ -174,18 +184,38 @@ refuse_delta (const struct place *place)
   return -1;
 }
 
+/* The first line of a kind counts. */
+static int
+keep (char **setting, const char *value)
+{
+  if (*setting)
+    return 0;
+  *setting = strdup (value);
+  if (*setting == NULL) {
+    log_oom ();
+    return -1;
+  }
+  return 0;
+}
+
 static int
 parse_setting (const struct place *place, const char *key,
                const char *value, struct vmdk_descriptor *d)
 {
   if (strcasecmp (key, "parentCID") == 0) {
-    if (strcasecmp (value, NO_PARENT) != 0)
-      return refuse_delta (place);
+    if (strcasecmp (value, NO_PARENT) == 0)
+      return 0;
+    return place->chain ? keep (&d->parent_cid, value)
+                        : refuse_delta (place);
   }
   else if (strcasecmp (key, "parentFileNameHint") == 0) {
-    if (value[0] != '\0')
-      return refuse_delta (place);
+    if (value[0] == '\0')
+      return 0;
+    return place->chain ? keep (&d->parent_hint, value)
+                        : refuse_delta (place);
   }
+  else if (strcasecmp (key, "CID") == 0)
+    return keep (&d->cid, value);
   else if (strncasecmp (key, "encryption.", 11) == 0) {
     log_error ("%s: line %u of the VMDK descriptor: the disk is encrypted; "
                "remove the encryption of the VM and export it again",
@@ -193,13 +223,8 @@ parse_setting (const struct place *place, const char *key,
     errno = ENOTSUP;
     return -1;
   }
-  else if (strcasecmp (key, "createType") == 0 && d->create_type == NULL) {
-    d->create_type = strdup (value);
-    if (d->create_type == NULL) {
-      log_oom ();
-      return -1;
-    }
-  }
+  else if (strcasecmp (key, "createType") == 0)
+    return keep (&d->create_type, value);
   return 0;
 }
 
@@ -257,9 +282,10 @@ parse_line (const struct place *place, char *line,
 }
 
 static int
-parse_text (const struct blob *blob, char *text, struct vmdk_descriptor *d)
+parse_text (const struct blob *blob, bool chain, char *text,
+            struct vmdk_descriptor *d)
 {
-  struct place place = { .blob = blob };
+  struct place place = { .blob = blob, .chain = chain };
   char *line, *end;
 
   for (line = text; line; line = end) {
@@ -275,7 +301,7 @@ parse_text (const struct blob *blob, char *text, struct vmdk_descriptor *d)
 
 int
 vmdk_descriptor_read (struct blob *blob, uint64_t offset, uint64_t size,
-                      struct vmdk_descriptor *descriptor)
+                      bool chain, struct vmdk_descriptor *descriptor)
 {
   CLEANUP_FREE char *text = NULL;
 
@@ -296,7 +322,7 @@ vmdk_descriptor_read (struct blob *blob, uint64_t offset, uint64_t size,
   if (blob_pread (blob, text, size, offset) == -1)
     return -1;
   text[size] = '\0';
-  if (parse_text (blob, text, descriptor) == -1) {
+  if (parse_text (blob, chain, text, descriptor) == -1) {
     vmdk_descriptor_free (descriptor);
     return -1;
   }

@@ -121,7 +121,7 @@ read_embedded (const struct vmdk_sparse *s, struct vmdk_descriptor *d)
     errno = EINVAL;
     return -1;
   }
-  return vmdk_descriptor_read (s->blob, offset, size, d);
+  return vmdk_descriptor_read (s->blob, offset, size, false, d);
 }
 
 /* The true size of the disk in the sparse file S.  VirtualBox rounds the
@@ -224,9 +224,8 @@ open_part (struct part *part, const struct vmdk_descriptor_part *d,
   return 0;
 }
 
-/* Extents are looked for next to the descriptor and nowhere else. */
-static int
-check_name (const struct blob *blob, const char *name)
+int
+vmdk_check_name (const struct blob *blob, const char *name)
 {
   if (name[0] != '\0' && strchr (name, '/') == NULL &&
       strcmp (name, ".") != 0 && strcmp (name, "..") != 0)
@@ -276,7 +275,7 @@ check_names (const struct blob *blob, const struct vmdk_descriptor *d)
 
   for (i = 0; i < d->parts.len; ++i) {
     if (d->parts.ptr[i].type != VMDK_PART_ZERO &&
-        check_name (blob, d->parts.ptr[i].name) == -1)
+        vmdk_check_name (blob, d->parts.ptr[i].name) == -1)
       return -1;
   }
   names = calloc (d->parts.len, sizeof *names);
@@ -339,7 +338,7 @@ open_described (struct blob *blob, vmdk_open_extent open_extent,
 {
   CLEANUP_VMDK_DESCRIPTOR struct vmdk_descriptor d = { .create_type = NULL };
 
-  if (vmdk_descriptor_read (blob, 0, blob->size, &d) == -1)
+  if (vmdk_descriptor_read (blob, 0, blob->size, false, &d) == -1)
     return NULL;
   if (d.parts.len == 0) {
     log_error ("%s: the VMDK descriptor names no extents; export the VM "
@@ -447,6 +446,9 @@ read_part (struct part *part, void *buf, uint64_t count, uint64_t offset)
   case VMDK_PART_ZERO:
     memset (buf, 0, count);
     return 0;
+  case VMDK_PART_COWD:
+  case VMDK_PART_SESPARSE:
+    break;
   }
   abort ();
 }
@@ -517,6 +519,9 @@ walk_part (struct part *part, uint64_t count, uint64_t offset,
     return merge_run (m, offset, count, EXTENT_DATA);
   case VMDK_PART_ZERO:
     return merge_run (m, offset, count, EXTENT_HOLE | EXTENT_ZERO);
+  case VMDK_PART_COWD:
+  case VMDK_PART_SESPARSE:
+    break;
   }
   abort ();
 }

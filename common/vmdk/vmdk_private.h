@@ -205,6 +205,9 @@ enum vmdk_part_type {
   VMDK_PART_SPARSE,
   VMDK_PART_FLAT,               /* also "VMFS" */
   VMDK_PART_ZERO,
+  /* Only in chains: */
+  VMDK_PART_COWD,               /* "VMFSSPARSE" */
+  VMDK_PART_SESPARSE,
 };
 
 /* An extent line. */
@@ -219,19 +222,96 @@ DEFINE_VECTOR_TYPE (vmdk_part_vector, struct vmdk_descriptor_part);
 
 struct vmdk_descriptor {
   char *create_type;            /* NULL: not given */
+  char *cid;                    /* in a chain; NULL: not given */
+  char *parent_cid;             /* NULL: it has no parent */
+  char *parent_hint;            /* file of the parent, NULL: not given */
   vmdk_part_vector parts;
 };
 
 /* Read SIZE bytes of descriptor text at OFFSET of BLOB.  The text ends
- * at the first NUL.  Descriptors of delta disks and of encrypted disks
- * are refused.  0, or -1 with errno (EINVAL, ENOTSUP, ENOMEM, EIO),
- * reported; *DESCRIPTOR is then empty.
+ * at the first NUL.  Descriptors of encrypted disks are refused, and,
+ * unless this is a link of a CHAIN, those of delta disks.  0, or -1 with
+ * errno (EINVAL, ENOTSUP, ENOMEM, EIO), reported; *DESCRIPTOR is then
+ * empty.
  */
 extern int vmdk_descriptor_read (struct blob *blob, uint64_t offset,
-                                 uint64_t size,
+                                 uint64_t size, bool chain,
                                  struct vmdk_descriptor *descriptor);
 extern void vmdk_descriptor_free (struct vmdk_descriptor *descriptor);
 #define CLEANUP_VMDK_DESCRIPTOR                                         \
   __attribute__ ((cleanup (vmdk_descriptor_free)))
+
+/* vmdk.c */
+
+/* Extents are looked for next to the descriptor BLOB and nowhere else.
+ * 0, or -1 with errno EINVAL, reported.
+ */
+extern int vmdk_check_name (const struct blob *blob, const char *name);
+
+/* vmdk_delta.c, cowd.c, sesparse.c */
+
+/* What a grain of a delta is: that of the parent, zeroes, or stored. */
+enum vmdk_grain {
+  VMDK_GRAIN_PARENT,
+  VMDK_GRAIN_ZERO,
+  VMDK_GRAIN_DATA,
+};
+
+struct vmdk_delta;
+
+/* Of which kind the entry P of a table is, and where its grain is stored
+ * (bytes in the file, unchecked, DATA only).  False if it is no entry.
+ */
+typedef bool (*vmdk_entry_decode) (const struct vmdk_delta *delta,
+                                   const unsigned char *p,
+                                   enum vmdk_grain *kind, uint64_t *where);
+
+/* An ESXi snapshot's extent, open.  Constant after that. */
+struct vmdk_delta {
+  struct blob *blob;            /* owned */
+  const char *kind;             /* "COWD", for messages */
+  uint64_t capacity;            /* bytes */
+  uint64_t grain_size;          /* bytes, a power of two */
+  uint64_t nr_tables;           /* that the capacity needs */
+  uint32_t table_entries;
+  size_t entry_size;            /* bytes */
+  vmdk_entry_decode decode;
+  uint64_t grains_start;        /* no grain is stored before that, bytes */
+  uint64_t *directory;          /* where each table is, bytes; 0: none, all
+                                   of its grains are the parent's */
+};
+
+/* Open the extent of a snapshot of type COWD or SESPARSE.  BLOB is owned
+ * from the call on, also on failure.  Memory is 8 bytes for each table
+ * that the file has room for in its directory.  NULL with errno (EINVAL,
+ * ENOTSUP, EIO, ENOMEM), reported.
+ */
+extern struct vmdk_delta *vmdk_delta_open (struct blob *blob,
+                                           enum vmdk_part_type type);
+extern void vmdk_delta_close (struct vmdk_delta *delta);
+
+/* Call FN for the runs of all grains in order, from 0 to the capacity.
+ * WHERE is that of the first byte of a DATA run, whose bytes lie together
+ * in the file, all inside of it.  0, or -1 with errno, reported (or FN
+ * returned -1).
+ */
+typedef int (*vmdk_delta_fn) (void *opaque, uint64_t offset,
+                              uint64_t length, enum vmdk_grain kind,
+                              uint64_t where);
+extern int vmdk_delta_walk (struct vmdk_delta *delta, vmdk_delta_fn fn,
+                            void *opaque);
+
+/* For the two kinds: fill DELTA, whose blob is set, from the header. */
+extern int vmdk_cowd_load (struct vmdk_delta *delta);
+extern int vmdk_sesparse_load (struct vmdk_delta *delta);
+
+/* Read COUNT bytes of metadata called WHAT.  -1 with errno EINVAL,
+ * reported, if they are not inside of the file.
+ */
+extern int vmdk_delta_read (struct vmdk_delta *delta, const char *what,
+                            void *buf, uint64_t count, uint64_t offset);
+/* WHAT in the header is VALUE, which cannot be.  Returns -1, EINVAL. */
+extern int vmdk_delta_bad (const struct vmdk_delta *delta, const char *what,
+                           uint64_t value);
 
 #endif /* NBDLIFT_VMDK_PRIVATE_H */
