@@ -105,6 +105,12 @@ extern void http_client_shutdown (struct http_client *client);
  */
 extern void http_client_free (struct http_client *client);
 
+/* SHA-1 of the certificate that the server has shown in the last handshake
+ * that was accepted, "AA:BB:..", malloc'ed; NULL if there was none (or no
+ * memory), not reported.  For those who must tell it to others.
+ */
+extern char *http_client_thumbprint (struct http_client *client);
+
 /* "https://HOST:PORT" without a slash at its end, for messages. */
 extern const char *http_client_origin (const struct http_client *client);
 
@@ -128,7 +134,7 @@ extern void http_client_clear_cookies (struct http_client *client);
 
 /* Logging in.  The generation is 0 until the first login succeeded and
  * then counts logins.  A request that is answered 401 logs in and is
- * repeated once, without the caller.  Where "not authenticated" is said
+ * repeated, twice at most, without the caller.  Where "not authenticated" is said
  * in another way (a SOAP fault with status 500), the caller hands in the
  * generation of that response and then repeats the request itself: no
  * login is done if somebody else did it since.  Use generation 0 for the

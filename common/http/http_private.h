@@ -28,6 +28,10 @@
 #define HTTP_PIN_MAX 32         /* bytes of a SHA-256 */
 #define HTTP_STREAMS 16         /* sequential readers told apart, a file */
 #define HTTP_BUCKETS 256        /* of the hash table of blocks */
+/* For one request: the session of the first may end at once, if many
+ * threads find it at its end.
+ */
+#define HTTP_MAX_LOGINS 2
 
 /* Why something failed. */
 struct http_failure {
@@ -88,6 +92,7 @@ struct http_client {
   pthread_cond_t changed;       /* calls, closing */
   string_vector headers;        /* "Name: value" */
   char presented[3 * HTTP_PIN_MAX]; /* thumbprint that was refused */
+  char accepted[3 * HTTP_PIN_MAX]; /* SHA-1 of the one that was not */
   unsigned seed;                /* of the jitter */
   struct http_stats stats;
 
@@ -291,7 +296,7 @@ struct fetch {
   enum fetch_state state;
   bool ahead;                   /* no reader waits for it */
   bool abandoned;               /* do not try again */
-  bool logged_in;               /* for its sake, before */
+  unsigned logins;              /* for its sake */
   unsigned generation;          /* of the login it was last sent with */
   unsigned tries;               /* that failed */
   uint64_t due;                 /* ms: FETCH_WAITING ends */

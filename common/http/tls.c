@@ -66,14 +66,14 @@ thumbprint_of (X509 *cert, size_t size, uint8_t *pin)
 
 /* The argument is the client, which lives longer than its connections. */
 static int
-verify (X509_STORE_CTX *ctx, void *opaque)
+accept_or_refuse (X509_STORE_CTX *ctx, struct http_client *client)
 {
-  struct http_client *client = opaque;
   const bool pinned = client->trust == TRUST_PIN;
   const size_t size = pinned ? client->pin_len : SHA1_SIZE;
   uint8_t pin[EVP_MAX_MD_SIZE];
 
-  if (!pinned && X509_verify_cert (ctx) == 1)
+  if (client->trust == TRUST_NOTHING ||
+      (!pinned && X509_verify_cert (ctx) == 1))
     return 1;
   if (!thumbprint_of (X509_STORE_CTX_get0_cert (ctx), size, pin)) {
     X509_STORE_CTX_set_error (ctx, X509_V_ERR_UNSPECIFIED);
@@ -90,6 +90,31 @@ verify (X509_STORE_CTX *ctx, void *opaque)
 
   format_thumbprint (pin, size, client->presented);
   return 0;
+}
+
+/* Note which certificate was accepted (http_client_thumbprint). */
+static int
+verify (X509_STORE_CTX *ctx, void *opaque)
+{
+  struct http_client *client = opaque;
+  uint8_t sha1[EVP_MAX_MD_SIZE];
+
+  if (accept_or_refuse (ctx, client) == 0)
+    return 0;
+  if (thumbprint_of (X509_STORE_CTX_get0_cert (ctx), SHA1_SIZE, sha1)) {
+    ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&client->lock);
+
+    format_thumbprint (sha1, SHA1_SIZE, client->accepted);
+  }
+  return 1;
+}
+
+char *
+http_client_thumbprint (struct http_client *client)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&client->lock);
+
+  return client->accepted[0] ? strdup (client->accepted) : NULL;
 }
 
 static CURLcode
@@ -164,9 +189,9 @@ http_tls_setup (struct http_client *client, CURL *easy)
 
     r = curl_easy_setopt (easy, CURLOPT_CAINFO_BLOB, &blob);
   }
-  if (r == CURLE_OK && check)
+  if (r == CURLE_OK)
     r = curl_easy_setopt (easy, CURLOPT_SSL_CTX_DATA, client);
-  if (r == CURLE_OK && check)
+  if (r == CURLE_OK)
     r = curl_easy_setopt (easy, CURLOPT_SSL_CTX_FUNCTION, set_verify);
   return r;
 }
