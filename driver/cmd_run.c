@@ -30,6 +30,10 @@ static const char help[] =
 "      --rate=SIZE            read at most SIZE bytes per second in all\n"
 "      --memory=SIZE          buffers of all copies (default: 96M)\n"
 "      --no-verify-manifest   do not check the source's own checksums\n"
+"      --shutdown-timeout=SECONDS\n"
+"                             time for guests to shut down (default: 600)\n"
+"      --force-power-off      then power them off\n"
+"      --leave-off            do not power them on again after a failure\n"
 "      --machine-readable[=FD]\n"
 "                             JSON lines to FD (default: 2)\n"
 "  -q, --quiet                only warnings and errors\n"
@@ -43,6 +47,9 @@ static const char help[] =
 enum {
   OPTION_MAX_INFLIGHT = OPTION_OWN,
   OPTION_NO_VERIFY_MANIFEST,
+  OPTION_SHUTDOWN_TIMEOUT,
+  OPTION_FORCE_POWER_OFF,
+  OPTION_LEAVE_OFF,
 };
 
 static const struct option options[] = {
@@ -54,6 +61,9 @@ static const struct option options[] = {
   { "rate", required_argument, NULL, OPTION_RATE },
   { "memory", required_argument, NULL, OPTION_MEMORY },
   { "no-verify-manifest", no_argument, NULL, OPTION_NO_VERIFY_MANIFEST },
+  { "shutdown-timeout", required_argument, NULL, OPTION_SHUTDOWN_TIMEOUT },
+  { "force-power-off", no_argument, NULL, OPTION_FORCE_POWER_OFF },
+  { "leave-off", no_argument, NULL, OPTION_LEAVE_OFF },
   { "machine-readable", optional_argument, NULL, OPTION_MACHINE_READABLE },
   { "quiet", no_argument, NULL, 'q' },
   { "verbose", no_argument, NULL, 'v' },
@@ -78,6 +88,7 @@ parse (int argc, char **argv, struct run_command *c)
 
   c->run.max_inflight = DEFAULT_MAX_INFLIGHT;
   c->run.verify_manifest = true;
+  c->run.power.seconds = POWER_SHUTDOWN_SECONDS;
   while (status == -1 &&
          (opt = getopt_long (argc, argv, "o:qv", options, NULL)) != -1)
     switch (opt) {
@@ -88,6 +99,18 @@ parse (int argc, char **argv, struct run_command *c)
       break;
     case OPTION_NO_VERIFY_MANIFEST:
       c->run.verify_manifest = false;
+      break;
+    case OPTION_SHUTDOWN_TIMEOUT:
+      if (number_option (argv, "shutdown-timeout", optarg, 0, 86400,
+                         &n) != 0)
+        return STATUS_USAGE;
+      c->run.power.seconds = n;
+      break;
+    case OPTION_FORCE_POWER_OFF:
+      c->run.power.force = true;
+      break;
+    case OPTION_LEAVE_OFF:
+      c->run.power.leave_off = true;
       break;
     default:
       status = common_option (opt, argv, &c->common);

@@ -495,6 +495,38 @@ journal_set_converted (struct journal *j, json_t *result)
   return save (j, before);
 }
 
+enum vm_power
+journal_power (const struct journal *j, bool *ours)
+{
+  LOCK (j);
+  const json_t *power = json_object_get (j->doc, "power");
+  const char *before = json_get_string (power, "before", NULL);
+
+  *ours = json_get_bool (power, "poweredOff", 0);
+  return before && strcmp (before, vm_power_name (VM_POWER_ON)) == 0 ?
+    VM_POWER_ON : VM_POWER_UNKNOWN;
+}
+
+int
+journal_set_power (struct journal *j, enum vm_power before_us, bool ours)
+{
+  LOCK (j);
+  json_t *before = remember (j), *power;
+
+  if (before == NULL)
+    return -1;
+  if (before_us == VM_POWER_UNKNOWN) {
+    json_object_del (j->doc, "power");
+    return save (j, before);
+  }
+  power = json_object ();
+  if (json_set (j->doc, "power", power) == -1 ||
+      json_set_string (power, "before", vm_power_name (before_us)) == -1 ||
+      json_set_bool (power, "poweredOff", ours) == -1)
+    return give_up (j, before);
+  return save (j, before);
+}
+
 char *
 journal_published (const struct journal *j)
 {

@@ -101,6 +101,15 @@ extern json_t *journal_conversion (const struct journal *j);
 /* RESULT is taken, also on failure. */
 extern int journal_set_converted (struct journal *j, json_t *result);
 
+/* The power state that the VM had before we powered it off;
+ * VM_POWER_UNKNOWN: we have not.  *OURS: it is to be powered on again if
+ * the migration fails.  set: to be called before it is powered off;
+ * VM_POWER_UNKNOWN clears.  journal_forget_all leaves this alone.
+ */
+extern enum vm_power journal_power (const struct journal *j, bool *ours);
+extern int journal_set_power (struct journal *j, enum vm_power before,
+                              bool ours);
+
 /* Where the manifest is (malloc'ed), or NULL while it is not written. */
 extern char *journal_published (const struct journal *j);
 extern int journal_set_published (struct journal *j, const char *where);

@@ -275,6 +275,9 @@ worker (void *opaque)
     if (rv->result == STATUS_OK)
       run_vm_pipeline (rv);
     else {                      /* prepare has said why */
+      log_scope_enter (&rv->scope);
+      run_power_restore (rv);
+      log_scope_leave (&rv->scope);
       vm_status_begin (&rv->status, STEP_INITIALIZE);
       vm_status_end (&rv->status, STEP_INITIALIZE, false);
       vm_status_outcome (&rv->status, OUTCOME_FAILED);

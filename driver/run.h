@@ -19,6 +19,7 @@
 #include "driver/copy/budget.h"
 #include "driver/journal.h"
 #include "driver/limit.h"
+#include "driver/power.h"
 #include "driver/preflight.h"
 #include "driver/progress.h"
 #include "driver/run_status.h"
@@ -36,6 +37,7 @@ struct run_options {
   uint64_t rate;                /* bytes per second, all disks; 0: no limit */
   uint64_t memory;              /* bytes of buffers; 0: BUDGET_MEMORY */
   bool verify_manifest;
+  struct power_options power;
 };
 
 /* A run.  Everything is set before the threads start, and then read. */
@@ -71,6 +73,8 @@ struct run_vm {
   bool converts;                /* its guest needs virt-v2v */
   bool copied_before;           /* nothing was left to copy */
   bool manifest_skipped;        /* its checksums were not looked at */
+  bool discarded;               /* what was copied of it */
+  bool shutdown_asked;          /* its guest, which is not off yet */
   atomic_bool stop;             /* another disk of it failed for good */
   atomic_uint_least64_t bytes_read;     /* by this run */
   atomic_uint_least64_t bytes_kept;     /* of disks that were begun earlier */
@@ -136,10 +140,27 @@ extern void run_remove_unused (struct run_vm *rv);
  * the plan says so.
  */
 extern void run_clean_up (struct run_vm *rv);
+/* Remove all volumes, and forget them: the source has run on since they
+ * were copied.  0, or -1 reported.
+ */
+extern int run_discard (struct run_vm *rv);
 /* Text that names plan, VM and disk for the target.  malloc'ed, NULL
  * reported.
  */
 extern char *run_owner (const struct run_vm *rv, size_t i);
+
+/* run_power.c */
+
+/* In which state the VM was before we touched it. */
+extern enum vm_power run_power_before (struct run_vm *rv);
+/* See to it that the VM is off; that it still is, after the copy; and that
+ * it stays so, since it has been migrated.  0, or -1 with RV->result set.
+ */
+extern int run_power_down (struct run_vm *rv);
+extern int run_power_check (struct run_vm *rv);
+extern int run_power_done (struct run_vm *rv);
+/* After a failure: power it on again if we have powered it off. */
+extern void run_power_restore (struct run_vm *rv);
 
 /* run_disks.c and run_finish.c.  These return 0, or -1 with RV->result
  * set.

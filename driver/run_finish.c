@@ -244,6 +244,7 @@ publish (struct run_vm *rv, const json_t *conversion)
     .vm = vm,
     .names = &rv->pre->names,
     .firmware = vm->firmware == VM_FIRMWARE_UNKNOWN ? found : vm->firmware,
+    .power = run_power_before (rv),
     .osinfo = json_get_string (conversion, "osinfo", NULL),
     .converted = conversion != NULL,
     .virtio = json_get_bool (conversion, "virtio", 0),

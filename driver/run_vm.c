@@ -118,7 +118,9 @@ step_initialize (struct run_vm *rv, struct progress_line *line)
   if (rv->copied_before)
     log_info ("nothing to copy: all disks are complete since an earlier "
               "run");
-  return verify_source (rv, line);
+  if (verify_source (rv, line) == -1)
+    return -1;
+  return rv->copied_before ? 0 : run_power_down (rv);
 }
 
 static int
@@ -133,13 +135,20 @@ step_transfer (struct run_vm *rv, struct progress_line *line)
       atomic_store (&task->done, task->total);
       atomic_store (&task->phase, PHASE_COMPLETED);
     }
-  return rv->copied_before ? 0 : run_transfer (rv, line);
+  if (rv->copied_before)
+    return 0;
+  if (run_transfer (rv, line) == -1) {
+    if (rv->result == STATUS_SOURCE && !cancel_requested ())
+      run_power_check (rv);
+    return -1;
+  }
+  return run_power_check (rv);
 }
 
 static int
 step_create_vm (struct run_vm *rv, struct progress_line *line)
 {
-  return run_finish (rv);
+  return run_finish (rv) == 0 ? run_power_done (rv) : -1;
 }
 
 static const struct {
@@ -188,9 +197,12 @@ run_vm_pipeline (struct run_vm *rv)
       rv->result = STATUS_CANCELLED;
     else if (rv->result == STATUS_OK)
       rv->result = STATUS_FAILED;
+    run_power_restore (rv);
     run_clean_up (rv);
     if (rv->result == STATUS_CANCELLED)
-      log_info ("cancelled; what was copied is kept for the next run");
+      log_info ("cancelled; %s", rv->discarded ?
+                "the next run copies everything again, because the VM is on" :
+                "what was copied is kept for the next run");
   }
   vm_status_outcome (&rv->status, r == 0 ? OUTCOME_SUCCEEDED :
                      rv->result == STATUS_CANCELLED ? OUTCOME_CANCELED :

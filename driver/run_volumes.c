@@ -218,10 +218,31 @@ forget_old_copies (const struct run_vm *rv)
   return 0;
 }
 
+/* Has the VM run since an earlier run copied disks of it? */
+static int
+forget_outdated (struct run_vm *rv)
+{
+  CLEANUP_FREE char *manifest = journal_published (rv->journal);
+  bool any = false;
+  size_t i;
+
+  if (rv->pre->vm.power != VM_POWER_ON || manifest ||
+      rv->run->session->ops->power_state == NULL)
+    return 0;
+  for (i = 0; i < rv->pre->vm.disks.len; i++)
+    any |= journal_disk_state (rv->journal, i) != JOURNAL_DISK_NEW;
+  if (!any)
+    return 0;
+  log_warning ("the VM has been powered on since an earlier run copied its "
+               "disks: they are copied again");
+  return begin_again (rv);
+}
+
 int
 run_make_volumes (struct run_vm *rv)
 {
-  if (make_all (rv) == -1 || forget_missing (rv) == -1 ||
+  if (make_all (rv) == -1 || forget_outdated (rv) == -1 ||
+      forget_missing (rv) == -1 ||
       forget_old_copies (rv) == -1) {
     rv->result = STATUS_TARGET;
     return -1;
@@ -287,6 +308,18 @@ run_remove_unused (struct run_vm *rv)
     if (rv->volumes && rv->volumes[i] && !rv->volumes[i]->complete &&
         journal_disk_state (rv->journal, i) == JOURNAL_DISK_NEW)
       remove_volume (rv, i);
+}
+
+int
+run_discard (struct run_vm *rv)
+{
+  size_t i;
+
+  rv->discarded = true;
+  for (i = 0; rv->volumes && i < rv->pre->vm.disks.len; i++)
+    if (rv->volumes[i] && remove_volume (rv, i) == -1)
+      return -1;
+  return journal_forget_all (rv->journal);
 }
 
 void

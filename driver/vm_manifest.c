@@ -409,6 +409,9 @@ fill_metadata (json_t *meta, const struct vm_manifest_input *in)
 static const char *
 run_strategy (const struct vm_manifest_input *in)
 {
+  const enum vm_power before =
+    in->power != VM_POWER_UNKNOWN ? in->power : in->vm->power;
+
   switch (in->pvm->power) {
   case POWER_ON:
     return "Always";
@@ -417,7 +420,7 @@ run_strategy (const struct vm_manifest_input *in)
   case POWER_AUTO:
     break;
   }
-  return in->vm->power == VM_POWER_ON ? "Always" : "Halted";
+  return before == VM_POWER_ON ? "Always" : "Halted";
 }
 
 static int

@@ -45,6 +45,8 @@ struct vm_manifest_input {
   const struct vm_names *names;
   enum vm_firmware firmware;    /* what conversion found, if the source did
                                    not say; else vm->firmware */
+  enum vm_power power;          /* before we powered it off; UNKNOWN: we did
+                                   not, vm->power is right */
   const char *osinfo;           /* libosinfo short id found by conversion
                                    ("debian12"), or NULL */
   bool converted;               /* went through virt-v2v */

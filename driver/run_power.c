@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * Power in the pipeline.  The VM is shut down as the last thing before its
+ * disks are read; when it does not come to its end (failure or cancel), it
+ * is powered on again.  What was copied is of no use then, because the
+ * guest writes to its disks again: it is removed, before.
+ */
+#include "common/util/log.h"
+#include "driver/power.h"
+#include "driver/run.h"
+
+static struct power
+power_of (struct run_vm *rv)
+{
+  const struct session *s = rv->run->session;
+
+  return (struct power) {
+    .ops = s->ops,
+    .session = s->source,
+    .vm = &rv->pre->vm,
+    .journal = rv->journal,
+    .options = &rv->run->options->power,
+    .cancelled = run_vm_stopped,
+    .opaque = rv,
+    .asked = rv->shutdown_asked,
+  };
+}
+
+enum vm_power
+run_power_before (struct run_vm *rv)
+{
+  const struct power p = power_of (rv);
+
+  return power_before (&p);
+}
+
+int
+run_power_down (struct run_vm *rv)
+{
+  struct power p = power_of (rv);
+  const int r = power_down (&p);
+
+  rv->shutdown_asked = p.asked;
+  if (r == -1)
+    rv->result = STATUS_SOURCE;
+  return r;
+}
+
+int
+run_power_check (struct run_vm *rv)
+{
+  const struct power p = power_of (rv);
+  bool on;
+
+  if (power_is_on (&p, &on) == -1) {
+    rv->result = STATUS_SOURCE;
+    return -1;
+  }
+  if (!on)
+    return 0;
+  log_error ("the VM was powered on, not by nbdlift, while its disks were "
+             "being copied: what was copied is of no use and is removed; "
+             "start again when nobody powers it on");
+  run_discard (rv);
+  rv->result = STATUS_SOURCE;
+  return -1;
+}
+
+void
+run_power_restore (struct run_vm *rv)
+{
+  struct power p = { 0 };
+
+  if (rv->journal == NULL)
+    return;
+  p = power_of (rv);
+  if (!power_must_restore (&p))
+    return;
+  if (p.options->leave_off) {
+    log_warning ("the VM was on and stays off, since --leave-off was given: "
+                 "the next run goes on");
+    return;
+  }
+  run_discard (rv);
+  power_restore (&p);
+}
+
+int
+run_power_done (struct run_vm *rv)
+{
+  struct power p = power_of (rv);
+
+  return power_keep_off (&p);
+}
