@@ -219,6 +219,15 @@ func spacedUUID(text string) string {
 	return spaced[:23] + "-" + spaced[24:]
 }
 
+// vmxGuestOS is the guestId as the .vmx file has it: "debian11-64".
+func vmxGuestOS(id string) string {
+	id = strings.ToLower(strings.TrimSuffix(id, "Guest"))
+	if stem := strings.TrimSuffix(id, "64"); stem != id {
+		id = strings.TrimRight(stem, "_-") + "-64"
+	}
+	return id
+}
+
 // writeVMX writes the VM's configuration as virt-v2v and libvirt read it.
 func (m *machine) writeVMX(ds *datastore, name string) error {
 	c := m.config
@@ -230,7 +239,7 @@ func (m *machine) writeVMX(ds *datastore, name string) error {
 	set("config.version", 8)
 	set("virtualHW.version", strings.TrimPrefix(c.HardwareVersion, "vmx-"))
 	set("displayName", c.Name)
-	set("guestOS", strings.ToLower(strings.TrimSuffix(c.GuestID, "Guest")))
+	set("guestOS", vmxGuestOS(c.GuestID))
 	set("numvcpus", c.CPUs)
 	set("cpuid.coresPerSocket", c.CoresPerSocket)
 	set("memSize", c.MemoryMB)
