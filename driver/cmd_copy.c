@@ -276,8 +276,10 @@ parse (int argc, char **argv, struct copy_command *c)
     if (status != -1)
       return status;
   }
-  if (argc - optind != 2)
-    return usage_error (argv, "give an NBD URI and a target");
+  if (argc - optind != 2) {
+    usage_error (argv, "give an NBD URI and a target");
+    return STATUS_USAGE;
+  }
   c->uri = argv[optind];
   c->target = argv[optind + 1];
   c->argc = argc;

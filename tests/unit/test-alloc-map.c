@@ -15,7 +15,7 @@
 
 #define BASE "base:allocation"
 #define BITMAP "qemu:dirty-bitmap:b0"
-#define K *1024u
+#define K * KIB
 #define D EXTENT_DATA
 #define Z EXTENT_ZERO
 #define U EXTENT_UNCHANGED
