@@ -354,6 +354,14 @@ http_handle_put (struct http_client *client, struct http_handle *handle)
   free (handle);
 }
 
+/* curl_easy_reset alone would leak the list of cookie files. */
+void
+http_reset (CURL *easy)
+{
+  curl_easy_setopt (easy, CURLOPT_COOKIEFILE, NULL);
+  curl_easy_reset (easy);
+}
+
 CURLcode
 http_setup (struct http_client *client, CURL *easy, const char *path,
             unsigned stall_timeout)
@@ -365,7 +373,7 @@ http_setup (struct http_client *client, CURL *easy, const char *path,
     url = NULL;
     return CURLE_OUT_OF_MEMORY;
   }
-  curl_easy_reset (easy);
+  http_reset (easy);
 #define SET(option, value)                                              \
   do {                                                                  \
     if (r == CURLE_OK)                                                  \

@@ -134,12 +134,12 @@ extern void http_client_clear_cookies (struct http_client *client);
 
 /* Logging in.  The generation is 0 until the first login succeeded and
  * then counts logins.  A request that is answered 401 logs in and is
- * repeated, twice at most, without the caller.  Where "not authenticated" is said
- * in another way (a SOAP fault with status 500), the caller hands in the
- * generation of that response and then repeats the request itself: no
- * login is done if somebody else did it since.  Use generation 0 for the
- * first login.  0, or -1 with errno, reported (EPERM if there is no login
- * hook).  Thread safe; not to be called by the hook.
+ * repeated, twice at most, without the caller.  Where "not authenticated"
+ * is said in another way (a SOAP fault with status 500), the caller hands
+ * in the generation of that response and then repeats the request itself:
+ * no login is done if somebody else did it since.  Use generation 0 for
+ * the first login.  0, or -1 with errno, reported (EPERM if there is no
+ * login hook).  Thread safe; not to be called by the hook.
  */
 extern int http_client_login (struct http_client *client,
                               unsigned generation);

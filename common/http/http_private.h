@@ -147,6 +147,8 @@ extern struct http_handle *http_handle_get (struct http_client *client,
 extern void http_handle_put (struct http_client *client,
                              struct http_handle *handle);
 
+/* Forget all options; connections and cookies stay. */
+extern void http_reset (CURL *easy);
 /* Set all that is the same for every use of EASY on this client. */
 extern CURLcode http_setup (struct http_client *client, CURL *easy,
                             const char *path, unsigned stall_timeout);

@@ -73,7 +73,7 @@ log_in (struct http_client *client, struct fetch *f)
   else if (r == -1)
     http_fetch_fail (client, f, err, &failure);
   else {
-    f->logged_in = true;
+    f->logins++;
     http_fetch_again (client, f, 0);
     http_wake (client);
   }

@@ -231,7 +231,7 @@ perform (struct exchange *x, bool retry, unsigned *retry_after,
     *failure = x->failure;
   else if (r != CURLE_OK)
     http_fail_curl (x->client, x->easy, r, x->error, failure);
-  curl_easy_reset (x->easy);    /* forget pointers into X */
+  http_reset (x->easy);         /* forget pointers into X */
   curl_slist_free_all (headers);
   http_handle_put (x->client, handle);
   return r == CURLE_OK;
@@ -293,8 +293,8 @@ run (struct exchange *x, struct http_failure *failure, unsigned *tries)
   const char *method = x->request->method ? x->request->method : "GET";
   const bool idempotent = x->request->idempotent ||
     strcmp (method, "GET") == 0 || strcmp (method, "HEAD") == 0;
-  bool logged_in = false, retry = false;
-  unsigned retry_after = 0;
+  unsigned retry_after = 0, logins = 0;
+  bool retry = false;
 
   for (;;) {
     if (!x->request->no_login)
@@ -306,8 +306,7 @@ run (struct exchange *x, struct http_failure *failure, unsigned *tries)
       log_debug ("%s %s%s: status %u, %zu bytes", method, x->client->origin,
                  http_printable_path (x->path), x->status, x->body.len);
       if (x->status == 401 && x->client->login && !x->request->no_login &&
-          !logged_in) {
-        logged_in = true;
+          logins++ < HTTP_MAX_LOGINS) {
         if (http_client_login (x->client, x->generation) == 0)
           continue;
         failure->err = errno;

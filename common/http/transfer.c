@@ -283,8 +283,8 @@ retry (struct transfer *t, struct fetch *f,
     http_fetch_done (client, f);
   else if (client->closing)
     http_fetch_fail (client, f, ESHUTDOWN, NULL);
-  else if (t->reply.status == 401 && client->login && !f->logged_in &&
-           !f->abandoned && !f->ahead) {
+  else if (t->reply.status == 401 && client->login && !f->abandoned &&
+           !f->ahead && f->logins < HTTP_MAX_LOGINS) {
     f->state = FETCH_LOGIN;
     pthread_cond_broadcast (f->changed);
   }

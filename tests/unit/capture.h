@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "common/include/cleanup.h"
 #include "common/util/log.h"
 
 /* All messages since capture_start, one a line. */
@@ -26,8 +27,12 @@ static unsigned captured_errors;
 static void
 capture_sink (enum log_level level, const char *text, void *opaque)
 {
-  const size_t len = strlen (captured);
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  size_t len;
 
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&lock);
+
+  len = strlen (captured);
   if (level == LOG_LEVEL_ERROR)
     captured_errors++;
   snprintf (captured + len, sizeof captured - len, "%s\n", text);
