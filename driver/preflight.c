@@ -32,6 +32,7 @@ preflight_vm_free (struct preflight_vm *p)
     return;
   vm_free (&p->vm);
   vm_names_free (&p->names);
+  source_path_free (&p->path);
   free (p);
 }
 
@@ -282,10 +283,41 @@ check_names (const struct look *look, const struct preflight_vm *p,
   return 0;
 }
 
+/* How its disks can be read. */
 static int
-check_vm (const struct look *look, const struct preflight_vm *p)
+check_path (const struct look *look, struct preflight_vm *p)
 {
-  if (check_entry (look, p) == -1 || check_nics (look, p) == -1 ||
+  CLEANUP_FREE char *message = NULL;
+  struct log_scope scope = { .hold = true };
+  int r;
+
+  if (look->s->ops->path == NULL)
+    return 0;
+  log_scope_enter (&scope);
+  r = look->s->ops->path (look->s->source, &p->vm, &p->path);
+  if (r == -1 && (errno == ENOTSUP || errno == EINVAL))
+    message = log_scope_take (&scope);
+  log_scope_leave (&scope);
+  if (r == 0)
+    return add_vm (look, p, PROBLEM_ADVISORY, "TransferPath", NULL,
+                   "disks are read by way of %s: %s", p->path.name,
+                   p->path.reason);
+  if (message == NULL)
+    return -1;
+  return add_vm (look, p, PROBLEM_CRITICAL, "TransferPathNotValid", NULL,
+                 "%s", message);
+}
+
+static int
+check_vm (const struct look *look, struct preflight_vm *p)
+{
+  if (look->s->ops->power_state && p->vm.power == VM_POWER_SUSPENDED &&
+      add_vm (look, p, PROBLEM_CRITICAL, "VMPowerStateUnsupported",
+              "resume it and shut it down",
+              "is suspended: what its memory holds would be lost") == -1)
+    return -1;
+  if (check_path (look, p) == -1 ||
+      check_entry (look, p) == -1 || check_nics (look, p) == -1 ||
       check_disks (look, p) == -1)
     return -1;
   return check_concerns (look, p);

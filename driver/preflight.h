@@ -20,6 +20,8 @@ struct preflight_vm {
   size_t index;                 /* in plan->vms */
   struct vm vm;
   struct vm_names names;
+  struct source_path path;      /* how its disks are read; name NULL if
+                                   there is only one way */
 };
 DEFINE_VECTOR_TYPE (preflight_vm_vector, struct preflight_vm *);
 

@@ -178,26 +178,93 @@ session_choose_provider (struct session *s, const char *name)
   return -1;
 }
 
-/* The pairs as a source takes them. */
+/* The pairs as a source takes them, FIRST before them. */
 static int
-copy_pairs (const key_value_vector *from, struct source_secret **to,
+copy_pairs (const struct source_secret *first, size_t nr_first,
+            const key_value_vector *from, struct source_secret **to,
             size_t *n)
 {
   struct source_secret *list;
   size_t i;
 
-  list = calloc (from->len + 1, sizeof *list);
+  list = calloc (nr_first + from->len + 1, sizeof *list);
   if (list == NULL) {
     log_oom ();
     return -1;
   }
+  for (i = 0; i < nr_first; i++)
+    list[i] = first[i];
   for (i = 0; i < from->len; i++) {
-    list[i].key = from->ptr[i].key;
-    list[i].value = from->ptr[i].value;
+    list[nr_first + i].key = from->ptr[i].key;
+    list[nr_first + i].value = from->ptr[i].value;
   }
   *to = list;
-  *n = from->len;
+  *n = nr_first + from->len;
   return 0;
+}
+
+void
+session_set (struct session *s, const char *key, const char *value)
+{
+  s->overrides[s->nr_overrides].key = key;
+  s->overrides[s->nr_overrides++].value = value;
+}
+
+/* One Host resource as the source takes it. */
+static int
+copy_host (const struct session *s, const struct plan_host *from,
+           struct source_host *to)
+{
+  const struct plan_secret *secret =
+    plan_find_secret (&s->set, &from->secret, from->meta.namespace_);
+  struct source_secret *list = s->secrets;
+
+  to->id = from->id;
+  to->name = from->name;
+  to->address = from->ip_address;
+  to->nr_secrets = s->endpoint.nr_secrets;
+  if (secret && copy_pairs (NULL, 0, &secret->data, &list,
+                            &to->nr_secrets) == -1)
+    return -1;
+  to->secrets = list;
+  return 0;
+}
+
+/* Those of the provider. */
+static int
+copy_hosts (struct session *s)
+{
+  size_t i;
+
+  s->hosts = calloc (s->set.hosts.len + 1, sizeof *s->hosts);
+  if (s->hosts == NULL) {
+    log_oom ();
+    return -1;
+  }
+  s->endpoint.hosts = s->hosts;
+  for (i = 0; i < s->set.hosts.len; i++) {
+    const struct plan_host *h = &s->set.hosts.ptr[i];
+
+    if (plan_find_provider (&s->set, &h->provider,
+                            h->meta.namespace_) != s->provider)
+      continue;
+    if (copy_host (s, h, &s->hosts[s->endpoint.nr_hosts]) == -1)
+      return -1;
+    s->endpoint.nr_hosts++;
+  }
+  return 0;
+}
+
+static void
+free_hosts (struct session *s)
+{
+  size_t i;
+
+  for (i = 0; i < s->endpoint.nr_hosts; i++)
+    if (s->hosts[i].secrets != s->secrets)
+      free ((struct source_secret *) s->hosts[i].secrets);
+  free (s->hosts);
+  s->hosts = NULL;
 }
 
 /* As Go's strconv.ParseBool, which Forklift uses. */
@@ -230,10 +297,12 @@ session_open (struct session *s)
 
   secret = plan_find_secret (&s->set, &p->secret, p->meta.namespace_);
   if (secret &&
-      copy_pairs (&secret->data, &s->secrets, &s->endpoint.nr_secrets) == -1)
+      copy_pairs (NULL, 0, &secret->data, &s->secrets,
+                  &s->endpoint.nr_secrets) == -1)
     return -1;
-  if (copy_pairs (&p->settings, &s->settings,
-                  &s->endpoint.nr_settings) == -1)
+  if (copy_pairs (s->overrides, s->nr_overrides, &p->settings, &s->settings,
+                  &s->endpoint.nr_settings) == -1 ||
+      copy_hosts (s) == -1)
     return -1;
   s->endpoint.secrets = s->secrets;
   s->endpoint.settings = s->settings;
@@ -255,6 +324,7 @@ session_close_source (struct session *s)
   if (s->source)
     s->ops->close (s->source);
   s->source = NULL;
+  free_hosts (s);
   free (s->secrets);
   free (s->settings);
   s->secrets = s->settings = NULL;

@@ -12,6 +12,8 @@
 #include "common/source.h"
 #include "driver/plan/plan.h"
 
+#define SESSION_OVERRIDES 2
+
 struct session {
   struct plan_set set;
   problem_vector problems;      /* of plan_load and plan_check */
@@ -27,10 +29,17 @@ struct session {
   const struct plan_provider *provider;
   const struct source_ops *ops; /* NULL: this build has no such source */
 
+  /* Settings that the command line gives (session_set): they win over
+   * the Provider's.
+   */
+  struct source_secret overrides[SESSION_OVERRIDES];
+  size_t nr_overrides;
+
   /* Set by session_open. */
   struct source_endpoint endpoint;
   struct source_secret *secrets;
   struct source_secret *settings;
+  struct source_host *hosts;
   void *source;
 };
 #define SESSION_INIT { .plan = NULL }
@@ -58,6 +67,12 @@ extern void session_take_plan (struct session *s, const struct plan *p);
  * reported.
  */
 extern int session_choose_provider (struct session *s, const char *name);
+
+/* Use VALUE for the provider's setting KEY; both live as long as S.  At
+ * most SESSION_OVERRIDES.
+ */
+extern void session_set (struct session *s, const char *key,
+                         const char *value);
 
 /* Log in to the provider.  0, or -1 with errno and a report. */
 extern int session_open (struct session *s);

@@ -143,6 +143,12 @@ static const struct field_word true_false[] = {
   { "true", 1 }, { "false", 0 }, { NULL, 0 }
 };
 
+/* The three ways to a vSphere disk; nbdlift's own setting. */
+static const struct field_word transports[] = {
+  { "auto", 0 }, { "vddk", 1 }, { "folder", 2 }, { "export", 3 },
+  { NULL, 0 }
+};
+
 /* Keys of spec.settings; all values are strings. */
 static const struct field provider_settings[] = {
   { .name = "sdkEndpoint", .type = FIELD_ENUM, .words = sdk_endpoints },
@@ -150,10 +156,31 @@ static const struct field provider_settings[] = {
   { .name = "useVddkAioOptimization", .type = FIELD_ENUM,
     .words = true_false },
   { .name = "vddkConfig", .type = FIELD_STRING },
+  { .name = "vddkLibDir", .type = FIELD_STRING },
+  { .name = "transport", .type = FIELD_ENUM, .words = transports },
   { .name = "esxiCloneMethod", .type = FIELD_STRING, .flags = FIELD_UNUSED,
     .note = "known to Forklift from 2.9 (copy by the storage array)" },
   { .name = NULL }
 };
+
+/* NODE is none of WORDS. */
+static int
+bad_setting (struct decoder *d, const struct yaml_node *node,
+             const char *name, const struct field_word *words)
+{
+  char list[128] = "";
+  size_t i, n = 0;
+
+  for (i = 0; words[i].name; ++i)
+    n += snprintf (list + n, sizeof list - n, "%s%s", i > 0 ? ", " : "",
+                   words[i].name);
+  if (i == 2)
+    snprintf (list, sizeof list, "neither %s nor %s", words[0].name,
+              words[1].name);
+  return decode_problem (d, PROBLEM_CRITICAL, "SettingsNotValid", node, name,
+                         NULL, "'%s' is %s%s", printable (node->text),
+                         i == 2 ? "" : "not one of ", list);
+}
 
 static int
 check_one_setting (struct decoder *d, const struct yaml_node *node,
@@ -176,10 +203,7 @@ check_one_setting (struct decoder *d, const struct yaml_node *node,
   for (i = 0; f->words[i].name; ++i)
     if (strcmp (f->words[i].name, node->text) == 0)
       return 0;
-  return decode_problem (d, PROBLEM_CRITICAL, "SettingsNotValid", node,
-                         name, NULL, "'%s' is neither %s nor %s",
-                         printable (node->text), f->words[0].name,
-                         f->words[1].name);
+  return bad_setting (d, node, name, f->words);
 }
 
 static int
