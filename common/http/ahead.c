@@ -19,11 +19,12 @@
 
 #define HITS_TO_BEGIN 2
 
+/* What was read ahead for S continues S, too. */
 static bool
 continues (const struct http_stream_pos *s, uint64_t offset, uint64_t slack)
 {
-  return s->used != 0 && offset <= s->next + slack &&
-    s->next <= offset + slack;
+  return s->used != 0 && s->next <= offset + slack &&
+    offset <= MAX (s->next + slack, s->ahead);
 }
 
 struct http_stream_pos *
@@ -46,6 +47,8 @@ http_ahead_note (struct http_file *f, uint64_t offset, size_t count)
       oldest = s;
   }
 
+  if (http_block_find (f, offset / block))
+    return NULL;                /* one that lags behind another */
   s = oldest;
   if (s->window > 0)
     http_blocks_drop (f, s->next / block, s->ahead / block + 1, false);
