@@ -51,6 +51,8 @@ source_servers_free (struct source_servers *s)
     string_vector_free (&s->servers.ptr[i].argv);
     string_vector_free (&s->servers.ptr[i].secret_keys);
     forget (&s->servers.ptr[i].secret_values);
+    string_vector_free (&s->servers.ptr[i].file_keys);
+    string_vector_free (&s->servers.ptr[i].file_values);
   }
   source_server_vector_reset (&s->servers);
   for (i = 0; i < s->exports.len; ++i)

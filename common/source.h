@@ -97,6 +97,10 @@ struct source_server {
                                    to a 0600 file in its private folder and
                                    passes KEY=+FILE */
   string_vector secret_values;
+  string_vector file_keys;      /* the same for values of several lines that
+                                   are no passwords (certificates), passed as
+                                   KEY=FILE; read while it starts */
+  string_vector file_values;
 };
 DEFINE_VECTOR_TYPE (source_server_vector, struct source_server);
 

@@ -7,5 +7,5 @@ ALL += $(BUILD)/nbdlift
 $(BUILD)/libdriver.a: $(driver_SRCS:%.c=$(BUILD)/%.o)
 
 $(BUILD)/nbdlift: $(BUILD)/driver/main.o $(BUILD)/libdriver.a \
-    $(BUILD)/libova.a $(BUILD)/libcommon.a
+    $(BUILD)/libova.a $(BUILD)/libvsphere.a $(BUILD)/libcommon.a
 	$(CC) $(LDFLAGS) -Wl,--as-needed -o $@ $^ $(LIBS)

@@ -39,19 +39,13 @@ default_threads (void)
 
 /* Secrets never stand in an argument list, which everybody can read. */
 static char *
-write_secret (const char *folder, const char *prefix, const char *key,
-              const char *value)
+write_value (const char *folder, const char *prefix, const char *key,
+             const char *value)
 {
   CLEANUP_CLOSE int fd = -1;
   char *path;
   const size_t len = strlen (value);
 
-  if (strpbrk (value, "\r\n")) {
-    log_error ("the secret '%s' has a line break in it, which nbdkit cannot "
-               "read", printable (key));
-    errno = EINVAL;
-    return NULL;
-  }
   if (asprintf (&path, "%s/%s%s", folder, prefix, key) == -1) {
     log_oom ();
     return NULL;
@@ -65,6 +59,29 @@ write_secret (const char *folder, const char *prefix, const char *key,
   return path;
 }
 
+/* Put VALUE into a file and append KEY=MARKFILE. */
+static int
+add_value (const char *key, const char *value, const char *mark,
+           const char *folder, const char *prefix,
+           string_vector *secret_files, string_vector *argv)
+{
+  char *path = write_value (folder, prefix, key, value);
+
+  if (path == NULL)
+    return -1;
+  if (string_vector_append (secret_files, path) == -1) {
+    unlink (path);
+    free (path);
+    log_oom ();
+    return -1;
+  }
+  if (string_vector_append_format (argv, "%s=%s%s", key, mark, path) == -1) {
+    log_oom ();
+    return -1;
+  }
+  return 0;
+}
+
 static int
 add_secrets (const struct source_server *spec, const char *folder,
              const char *prefix, string_vector *secret_files,
@@ -74,22 +91,21 @@ add_secrets (const struct source_server *spec, const char *folder,
 
   for (i = 0; i < spec->secret_keys.len; ++i) {
     const char *key = spec->secret_keys.ptr[i];
-    char *path = write_secret (folder, prefix, key,
-                               spec->secret_values.ptr[i]);
 
-    if (path == NULL)
-      return -1;
-    if (string_vector_append (secret_files, path) == -1) {
-      unlink (path);
-      free (path);
-      log_oom ();
+    if (strpbrk (spec->secret_values.ptr[i], "\r\n")) {
+      log_error ("the secret '%s' has a line break in it, which nbdkit cannot "
+                 "read", printable (key));
+      errno = EINVAL;
       return -1;
     }
-    if (string_vector_append_format (argv, "%s=+%s", key, path) == -1) {
-      log_oom ();
+    if (add_value (key, spec->secret_values.ptr[i], "+", folder, prefix,
+                   secret_files, argv) == -1)
       return -1;
-    }
   }
+  for (i = 0; i < spec->file_keys.len; ++i)
+    if (add_value (spec->file_keys.ptr[i], spec->file_values.ptr[i], "",
+                   folder, prefix, secret_files, argv) == -1)
+      return -1;
   return 0;
 }
 
@@ -146,8 +162,8 @@ nbdkit_argv (const struct source_server *spec, const struct server *server,
   const unsigned threads = options->threads ? options->threads
                                             : default_threads ();
   const char *const common[] = {
-    program && *program ? program : "nbdkit", "--exit-with-parent", "-f",
-    "-r", "-D", "nbdkit.backend.datapath=0", "-P", server->pid_file,
+    program && *program ? program : "nbdkit", "-f", "-r",
+    "-D", "nbdkit.backend.datapath=0", "-P", server->pid_file,
     options->verbose ? "-v" : NULL, NULL };
   size_t i;
 

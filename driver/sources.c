@@ -7,9 +7,11 @@
 
 #include "common/source.h"
 #include "plugins/ova/source.h"
+#include "plugins/vsphere/source.h"
 
 const struct source_ops *const source_table[] = {
   &source_ova,
+  &source_vsphere,
   NULL
 };
 

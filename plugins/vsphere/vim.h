@@ -25,8 +25,10 @@
 #include "common/http/http.h"
 #include "common/source.h"
 #include "common/util/vector.h"
+#include "common/vm/vm.h"
 
 #define VIM_NS "urn:vim25"
+#define VIM_XSI_NS "http://www.w3.org/2001/XMLSchema-instance"
 
 struct vim;
 
@@ -39,13 +41,22 @@ struct vim_options {
   bool insecure;
   const char *proxy;
   unsigned connections;         /* for /folder [8] */
+  size_t block;                 /* of its reads, as in struct http_options */
   unsigned timeout;             /* seconds without an answer [120] */
 };
 
 /* Read the service content and log in.  NULL with errno and a report. */
 extern struct vim *vim_open (const struct vim_options *options);
-/* Log out.  NULL is allowed. */
+/* Log out and free, and with it the client (vim_http): all its files are
+ * closed before.  NULL is allowed.
+ */
 extern void vim_close (struct vim *vim);
+
+/* Start the thread that keeps the session alive.  nbdkit forks after its
+ * configuration: call this from .after_fork.  Calling it again does
+ * nothing.  0, or -1 with errno and a report.
+ */
+extern int vim_start (struct vim *vim);
 
 extern bool vim_is_vcenter (const struct vim *vim);
 /* "VMware vCenter Server 8.0.2 build-...", and "8.0.2.0". */
@@ -97,13 +108,69 @@ extern xmlNodePtr vim_object_get (const struct vim_object *object,
 extern char *vim_object_text (const struct vim_object *object,
                               const char *name);
 
-/* Properties PATHS (NULL-terminated) of one object. */
+/* Properties PATHS (NULL-terminated) of one object.  Paths that the server
+ * does not know are as those that are not set.  ENOENT: no such object.
+ */
 extern int vim_get (struct vim *vim, const char *type, const char *id,
                     const char *const *paths, struct vim_objects *objects);
-/* The same of all objects of TYPE below the root folder, page by page. */
+/* The same of N objects of TYPE or of types derived from it.  *OBJECTS is
+ * empty if N is 0.
+ */
+extern int vim_get_refs (struct vim *vim, const char *type,
+                         const struct vim_ref *refs, size_t n,
+                         const char *const *paths,
+                         struct vim_objects *objects);
+/* The same of all objects of TYPE ("A", or "A,B,...": only paths that all
+ * of them have) below the root folder, page by page.
+ */
 extern int vim_get_all (struct vim *vim, const char *type,
                         const char *const *paths,
                         struct vim_objects *objects);
+
+/*---- values ----*/
+
+/* The child element NAME of a value, or NULL; also when NODE is NULL. */
+extern xmlNodePtr vim_child (xmlNodePtr node, const char *name);
+/* The next one of that name after NODE. */
+extern xmlNodePtr vim_next (xmlNodePtr node, const char *name);
+/* Its text, malloc'ed, or NULL. */
+extern char *vim_child_text (xmlNodePtr node, const char *name);
+/* True if it is there and says so. */
+extern bool vim_child_bool (xmlNodePtr node, const char *name);
+extern bool vim_node_bool (xmlNodePtr node);
+/* A number without sign; false, and *R as it was, if there is none. */
+extern bool vim_child_u64 (xmlNodePtr node, const char *name, uint64_t *r);
+extern bool vim_node_u64 (xmlNodePtr node, uint64_t *r);
+/* A key, which can be negative. */
+extern bool vim_child_int (xmlNodePtr node, const char *name, int *r);
+/* The type of an element, "VirtualDisk", malloc'ed, or NULL. */
+extern char *vim_xsi_type (xmlNodePtr node);
+extern bool vim_node_is_a (xmlNodePtr node, const char *type);
+/* A reference.  0, or -1 with errno EINVAL (it is none) or ENOMEM, not
+ * reported.
+ */
+extern int vim_node_ref (xmlNodePtr node, struct vim_ref *ref);
+
+/*---- the tree of the inventory ----*/
+
+/* An object and all above it, with name and parent; for the two below. */
+extern int vim_ancestors (struct vim *vim, const char *type, const char *id,
+                          struct vim_objects *tree);
+/* All folders, datacenters and vApps. */
+extern int vim_all_folders (struct vim *vim, struct vim_objects *tree);
+
+/* As vim_inventory_path, vim_datacenter_path, of the object called NAME (as
+ * the server escapes it) whose parent is PARENT_ID in TREE.
+ */
+extern char *vim_path_in (const struct vim *vim,
+                          const struct vim_objects *tree, const char *name,
+                          const char *parent_id);
+extern char *vim_datacenter_in (const struct vim *vim,
+                                const struct vim_objects *tree,
+                                const char *parent_id);
+
+/* "a%2fb" as people write it: "a/b".  malloc'ed; NULL reported. */
+extern char *vim_unescape_name (const char *name);
 
 /* Inventory path of an object, "/DC0/vm/folder/name" (each name escaped as
  * the API does: %2f, %25, %5c), malloc'ed.  NULL reported.
@@ -143,6 +210,25 @@ extern int vim_task (struct vim *vim, const char *method, const char *type,
                      const char *id, const char *args, unsigned seconds,
                      bool (*cancelled) (void *opaque), void *opaque,
                      char **result);
+
+/*---- power ----*/
+
+/* What vim_task does with a task that the server forgot before we saw its
+ * end: -1 with errno ESRCH, unreported.  Look at the object then.
+ */
+
+extern int vim_power_state (struct vim *vim, const char *vm,
+                            enum vm_power *state);
+/* 0 also if it is in that state already. */
+extern int vim_power_off (struct vim *vim, const char *vm);
+extern int vim_power_on (struct vim *vim, const char *vm);
+/* Ask the guest and wait until the VM is off, up to SECONDS.  -1: ETIMEDOUT;
+ * ENOTSUP (VMware Tools do not run); ECANCELED, unreported.
+ */
+extern int vim_shutdown_guest (struct vim *vim, const char *vm,
+                               unsigned seconds,
+                               bool (*cancelled) (void *opaque),
+                               void *opaque);
 
 /*---- changed blocks ----*/
 

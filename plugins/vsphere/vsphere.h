@@ -33,6 +33,8 @@ struct vsphere_disk {
   char *mode;                   /* "persistent", "independent_persistent" */
   char *change_id;              /* or NULL */
   bool change_tracking;
+  bool encrypted;
+  bool independent;             /* no snapshot contains it */
   bool has_extents;             /* layoutEx lists plain files for it; false on
                                    vSAN and vVols: /folder cannot serve it */
 };
