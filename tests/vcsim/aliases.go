@@ -25,6 +25,18 @@ func (a *aliases) add(inner, outer string) {
 	a.inner[outer] = inner
 }
 
+// choose gives an object the name that the configuration has for it, if
+// any, and returns the name that clients know.
+func (a *aliases) choose(inner, outer string) string {
+	if outer != "" {
+		a.add(inner, outer)
+	}
+	if name, ok := a.outer[inner]; ok {
+		return name
+	}
+	return inner
+}
+
 // Names are always the whole text of an element.
 var elementText = regexp.MustCompile(`>[^<>]+</`)
 

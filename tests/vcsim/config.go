@@ -26,6 +26,7 @@ type config struct {
 
 type datacenterConfig struct {
 	Name       string            `json:"name"`
+	Moref      string            `json:"moref"`
 	Folder     string            `json:"folder"`
 	Hosts      []hostConfig      `json:"hosts"`
 	Datastores []datastoreConfig `json:"datastores"`
@@ -34,12 +35,14 @@ type datacenterConfig struct {
 
 type hostConfig struct {
 	Name        string `json:"name"`
+	Moref       string `json:"moref"`
 	Cluster     string `json:"cluster"`
 	Maintenance bool   `json:"maintenance"`
 }
 
 type datastoreConfig struct {
 	Name        string `json:"name"`
+	Moref       string `json:"moref"`
 	Type        string `json:"type"`
 	Maintenance bool   `json:"maintenance"`
 }
@@ -47,6 +50,7 @@ type datastoreConfig struct {
 // A standard portgroup, or that of a distributed switch.
 type networkConfig struct {
 	Name   string `json:"name"`
+	Moref  string `json:"moref"`
 	DVS    string `json:"dvs"`
 	Opaque bool   `json:"opaque"`
 }

@@ -311,16 +311,25 @@ func (inv *inventory) diskOf(ds *datastore, file string) (*machine, *disk,
 	int) {
 	file = path.Clean(file)
 	for _, m := range inv.machines {
-		for _, d := range m.disks {
-			if d.ds != ds {
-				continue
-			}
-			for i, l := range d.links {
-				if file == l.descriptor || file == l.extent {
-					return m, d, i
-				}
-			}
+		if d, i := m.diskOf(ds, file); d != nil {
+			return m, d, i
 		}
 	}
 	return nil, nil, 0
+}
+
+func (m *machine) diskOf(ds *datastore, file string) (*disk, int) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for _, d := range m.disks {
+		if d.ds != ds {
+			continue
+		}
+		for i, l := range d.links {
+			if file == l.descriptor || file == l.extent {
+				return d, i
+			}
+		}
+	}
+	return nil, 0
 }

@@ -100,7 +100,12 @@ func sameName(value, name string, double bool) bool {
 // locked says if the host would refuse to open an extent of a VM that is
 // on.  Descriptors can be read all the same.
 func (f *front) locked(m *machine, d *disk, number int, name string) bool {
-	if !m.poweredOn() || name == d.links[number].descriptor {
+	if !m.poweredOn() {
+		return false
+	}
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	if number >= len(d.links) || name == d.links[number].descriptor {
 		return false
 	}
 	switch f.controls.get().Lock {

@@ -111,10 +111,12 @@ func (inv *inventory) addDatacenter(c *datacenterConfig) error {
 	if dc.folders, err = created.Folders(ctx); err != nil {
 		return err
 	}
+	inv.aliases.choose(dc.ref.Value, c.Moref)
 	for _, host := range c.Hosts {
 		if err := dc.addHost(inv.client, host); err != nil {
 			return fmt.Errorf("host %s: %v", host.Name, err)
 		}
+		inv.aliases.choose(dc.hosts[host.Name].Value, host.Moref)
 	}
 	for _, ds := range c.Datastores {
 		if err := inv.addDatastore(dc, ds); err != nil {
@@ -130,6 +132,7 @@ func (inv *inventory) addDatacenter(c *datacenterConfig) error {
 		if err := dc.addNetwork(inv.client, network); err != nil {
 			return fmt.Errorf("network %s: %v", network.Name, err)
 		}
+		inv.aliases.choose(dc.networks[network.Name].Value, network.Moref)
 	}
 	inv.datacenters = append(inv.datacenters, dc)
 	return nil
@@ -230,7 +233,8 @@ func (inv *inventory) addDatastore(dc *datacenter, c datastoreConfig) error {
 			string(types.DatastoreSummaryMaintenanceModeStateInMaintenance)
 	}
 	// The simulator has the path of the folder in both.
-	inv.aliases.add(ds.ref.Value, fmt.Sprintf("datastore-%d", 1000+number))
+	setDefault(&c.Moref, fmt.Sprintf("datastore-%d", 1000+number))
+	inv.aliases.add(ds.ref.Value, c.Moref)
 	inv.aliases.add(dir, fmt.Sprintf(
 		"ds:///vmfs/volumes/5f3e%04x-8a51c0de-aa11-000c29d0e5%02x/",
 		number, number))

@@ -83,21 +83,18 @@ func exportVM(f *front, c *call) (interface{}, types.BaseMethodFault) {
 	if m.poweredOn() {
 		return nil, &types.InvalidPowerState{
 			RequestedState: types.VirtualMachinePowerStatePoweredOff,
-			ExistingState:  m.vm.Runtime.PowerState}
+			ExistingState:  m.powerState()}
 	}
 	return taskResponse(f.newLease(m, nil).object.Self), nil
 }
 
 // exportSnapshot is for VMs that run, too.
 func exportSnapshot(f *front, c *call) (interface{}, types.BaseMethodFault) {
-	for _, m := range f.inv.machines {
-		for _, s := range m.snapshots {
-			if s.ref == c.method.This {
-				return taskResponse(f.newLease(m, s).object.Self), nil
-			}
-		}
+	m, s := f.inv.snapshotByRef(c.method.This)
+	if m == nil {
+		return nil, &types.ManagedObjectNotFound{Obj: c.method.This}
 	}
-	return nil, &types.ManagedObjectNotFound{Obj: c.method.This}
+	return taskResponse(f.newLease(m, s).object.Self), nil
 }
 
 func (f *front) newLease(m *machine, s *snapshot) *lease {
@@ -109,11 +106,11 @@ func (f *front) newLease(m *machine, s *snapshot) *lease {
 	simulator.Map.Put(l.object)
 	f.leases.mutex.Lock()
 	f.leases.all[l.key] = l
+	l.timer = time.AfterFunc(l.timeout+time.Duration(set.LeaseReadyMS)*
+		time.Millisecond, func() { l.end("leases_timed_out", true) })
 	f.leases.mutex.Unlock()
 	f.counters.add(f.name, "leases", 1)
 	f.counters.add(f.name, "leases_open", 1)
-	l.timer = time.AfterFunc(l.timeout+time.Duration(set.LeaseReadyMS)*
-		time.Millisecond, func() { l.end("leases_timed_out", true) })
 	ready := func() {
 		simulator.Map.WithLock(l.object, func() { l.becomeReady(set) })
 	}
@@ -309,10 +306,12 @@ func (f *front) serveNFC(w http.ResponseWriter, r *http.Request) {
 
 func (f *front) sendDisk(w http.ResponseWriter, l *lease, d *disk,
 	name string, ru *rule) {
+	l.m.mutex.Lock()
 	top := d.top()
 	if l.s != nil {
 		top = d.links[l.s.depth[d.key]-1]
 	}
+	l.m.mutex.Unlock()
 	file, err := os.Open(top.content)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)

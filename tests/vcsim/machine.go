@@ -106,10 +106,7 @@ func (inv *inventory) addMachine(c *vmConfig) error {
 	ref := info.Result.(types.ManagedObjectReference)
 	m := &machine{config: c, ref: ref, dc: dc,
 		vm: simulator.Map.Get(ref).(*simulator.VirtualMachine)}
-	if c.Moref != "" {
-		inv.aliases.add(ref.Value, c.Moref)
-		m.ref.Value = c.Moref
-	}
+	m.ref.Value = inv.aliases.choose(ref.Value, c.Moref)
 	m.vm.Config.Files.VmPathName = ds.path(vmx)
 	m.vm.Summary.Config.VmPathName = ds.path(vmx)
 	if err := m.addDevices(); err != nil {
@@ -251,8 +248,21 @@ func (m *machine) describeNetwork(guest *types.GuestInfo) {
 			}}}}}
 }
 
+func (m *machine) powerState() types.VirtualMachinePowerState {
+	var state types.VirtualMachinePowerState
+	simulator.Map.WithLock(m.vm, func() { state = m.vm.Runtime.PowerState })
+	return state
+}
+
 func (m *machine) poweredOn() bool {
-	return m.vm.Runtime.PowerState != types.VirtualMachinePowerStatePoweredOff
+	return m.powerState() != types.VirtualMachinePowerStatePoweredOff
+}
+
+// change runs what alters chains, snapshots or properties.
+func (m *machine) change(alter func()) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	simulator.Map.WithLock(m.vm, alter)
 }
 
 // updateLayout fills layoutEx from the chains; govmomi's own way of doing

@@ -45,6 +45,11 @@ type ready struct {
 	Dir   string     `json:"dir"`
 	ESX   []endpoint `json:"esx"`
 	VMs   []vmInfo   `json:"vms"`
+	// moRefs by name; of the last, if a name is there twice.
+	Datacenters map[string]string `json:"datacenters"`
+	Hosts       map[string]string `json:"hosts"`
+	Datastores  map[string]string `json:"datastores"`
+	Networks    map[string]string `json:"networks"`
 }
 
 type vmInfo struct {
@@ -153,7 +158,26 @@ func (s *server) start(dir string) error {
 	for _, f := range s.fronts[1:] {
 		r.ESX = append(r.ESX, f.describe())
 	}
+	r.nameObjects(s.inv)
 	return json.NewEncoder(os.Stdout).Encode(r)
+}
+
+func (r *ready) nameObjects(inv *inventory) {
+	r.Datacenters, r.Hosts = make(map[string]string), make(map[string]string)
+	r.Datastores, r.Networks = make(map[string]string),
+		make(map[string]string)
+	for _, dc := range inv.datacenters {
+		r.Datacenters[dc.name] = inv.aliases.choose(dc.ref.Value, "")
+		for name, ref := range dc.hosts {
+			r.Hosts[name] = inv.aliases.choose(ref.Value, "")
+		}
+		for _, ds := range dc.datastores {
+			r.Datastores[ds.name] = inv.aliases.choose(ds.ref.Value, "")
+		}
+		for name, ref := range dc.networks {
+			r.Networks[name] = inv.aliases.choose(ref.Value, "")
+		}
+	}
 }
 
 func (s *server) addFronts(dir string) error {
@@ -209,27 +233,31 @@ func (f *front) describe() endpoint {
 func (s *server) describeVMs() []vmInfo {
 	all := []vmInfo{}
 	for _, m := range s.inv.machines {
-		path := m.dc.path + "/vm/"
-		if m.config.Folder != "" {
-			path += m.config.Folder + "/"
-		}
-		one := vmInfo{Name: m.config.Name, Moref: m.ref.Value,
-			UUID:         m.vm.Config.Uuid,
-			InstanceUUID: m.vm.Config.InstanceUuid,
-			Path:         path + escapeName(m.config.Name),
-			VMX:          m.vm.Config.Files.VmPathName,
-			DCPath:       m.dc.path,
-			Power:        string(m.vm.Runtime.PowerState),
-			Snapshots:    len(m.snapshots)}
-		for _, d := range m.disks {
-			info := diskInfo{Key: d.key, Capacity: d.capacity, UUID: d.uuid}
-			for _, l := range d.links {
-				info.Chain = append(info.Chain, l.extent)
-				info.File = d.ds.path(l.descriptor)
-			}
-			one.Disks = append(one.Disks, info)
-		}
-		all = append(all, one)
+		m.change(func() { all = append(all, m.info()) })
 	}
 	return all
+}
+
+func (m *machine) info() vmInfo {
+	path := m.dc.path + "/vm/"
+	if m.config.Folder != "" {
+		path += m.config.Folder + "/"
+	}
+	one := vmInfo{Name: m.config.Name, Moref: m.ref.Value,
+		UUID:         m.vm.Config.Uuid,
+		InstanceUUID: m.vm.Config.InstanceUuid,
+		Path:         path + escapeName(m.config.Name),
+		VMX:          m.vm.Config.Files.VmPathName,
+		DCPath:       m.dc.path,
+		Power:        string(m.vm.Runtime.PowerState),
+		Snapshots:    len(m.snapshots)}
+	for _, d := range m.disks {
+		info := diskInfo{Key: d.key, Capacity: d.capacity, UUID: d.uuid}
+		for _, l := range d.links {
+			info.Chain = append(info.Chain, l.extent)
+			info.File = d.ds.path(l.descriptor)
+		}
+		one.Disks = append(one.Disks, info)
+	}
+	return one
 }

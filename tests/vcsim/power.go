@@ -43,7 +43,7 @@ func (m *machine) setPower(f *front, on bool) {
 
 // refusal is the fault that a change of power meets, if any.
 func (m *machine) refusal(on bool) types.BaseMethodFault {
-	state := m.vm.Runtime.PowerState
+	state := m.powerState()
 	want := types.VirtualMachinePowerStatePoweredOff
 	if on {
 		want = types.VirtualMachinePowerStatePoweredOn

@@ -97,34 +97,41 @@ func createSnapshot(f *front, c *call) (interface{}, types.BaseMethodFault) {
 	format := f.controls.get().DeltaFormat
 	return taskResponse(f.startTask(m.vm.Self, "createSnapshot",
 		func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
-			m.mutex.Lock()
-			defer m.mutex.Unlock()
-			for _, d := range m.disks {
-				if d.config.RDM == "physical" {
-					return nil, &types.InvalidSnapshotFormat{}
-				}
-				tracked := m.vm.Config.ChangeTrackingEnabled
-				if tracked != nil && *tracked && !d.independent() {
-					d.top().changeID = d.newChangeID()
-				}
+			var s *snapshot
+			var fault types.BaseMethodFault
+			m.change(func() { s, fault = m.takeSnapshot(request, format) })
+			if fault != nil {
+				return nil, fault
 			}
-			s := m.addSnapshot(request.Name, request.Description,
-				request.Quiesce)
-			for _, d := range m.disks {
-				if d.independent() || d.links[0].extent == "" {
-					continue
-				}
-				err := d.addLink(&linkConfig{Type: format})
-				if err != nil {
-					return nil, &types.FileFault{File: err.Error()}
-				}
-				s.delta[d.key] = d.top()
-			}
-			m.refreshBackings()
-			m.updateLayout()
 			f.counters.add(f.name, "snapshots_created", 1)
 			return s.ref, nil
 		})), nil
+}
+
+func (m *machine) takeSnapshot(request *types.CreateSnapshot_Task,
+	format string) (*snapshot, types.BaseMethodFault) {
+	for _, d := range m.disks {
+		if d.config.RDM == "physical" {
+			return nil, &types.InvalidSnapshotFormat{}
+		}
+		tracked := m.vm.Config.ChangeTrackingEnabled
+		if tracked != nil && *tracked && !d.independent() {
+			d.top().changeID = d.newChangeID()
+		}
+	}
+	s := m.addSnapshot(request.Name, request.Description, request.Quiesce)
+	for _, d := range m.disks {
+		if d.independent() || d.links[0].extent == "" {
+			continue
+		}
+		if err := d.addLink(&linkConfig{Type: format}); err != nil {
+			return nil, &types.FileFault{File: err.Error()}
+		}
+		s.delta[d.key] = d.top()
+	}
+	m.refreshBackings()
+	m.updateLayout()
+	return s, nil
 }
 
 // dropSnapshot removes one snapshot; its delta goes too if nothing is in
@@ -158,33 +165,45 @@ func (m *machine) dropSnapshot(number int) {
 
 func removeSnapshot(f *front, c *call) (interface{}, types.BaseMethodFault) {
 	request := c.method.Body.(*types.RemoveSnapshot_Task)
-	for _, m := range f.inv.machines {
-		m := m
-		for _, s := range m.snapshots {
-			if s.ref == request.This {
-				return taskResponse(f.startTask(m.vm.Self, "removeSnapshot",
-					func(*simulator.Task) (types.AnyType,
-						types.BaseMethodFault) {
-						return nil, f.drop(m, request.This)
-					})), nil
+	m, _ := f.inv.snapshotByRef(request.This)
+	if m == nil {
+		return nil, &types.ManagedObjectNotFound{Obj: request.This}
+	}
+	return taskResponse(f.startTask(m.vm.Self, "removeSnapshot",
+		func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
+			return nil, f.drop(m, request.This)
+		})), nil
+}
+
+func (inv *inventory) snapshotByRef(ref types.ManagedObjectReference) (
+	*machine, *snapshot) {
+	for _, m := range inv.machines {
+		m.mutex.Lock()
+		found := m.snapshots
+		m.mutex.Unlock()
+		for _, s := range found {
+			if s.ref == ref {
+				return m, s
 			}
 		}
 	}
-	return nil, &types.ManagedObjectNotFound{Obj: request.This}
+	return nil, nil
 }
 
 func (f *front) drop(m *machine,
 	ref types.ManagedObjectReference) types.BaseMethodFault {
-	m.mutex.Lock()
-	defer m.mutex.Unlock()
-	for i, s := range m.snapshots {
-		if s.ref == ref {
-			m.dropSnapshot(i)
-			f.counters.add(f.name, "snapshots_removed", 1)
-			return nil
+	var fault types.BaseMethodFault = &types.ManagedObjectNotFound{Obj: ref}
+	m.change(func() {
+		for i, s := range m.snapshots {
+			if s.ref == ref {
+				m.dropSnapshot(i)
+				f.counters.add(f.name, "snapshots_removed", 1)
+				fault = nil
+				return
+			}
 		}
-	}
-	return &types.ManagedObjectNotFound{Obj: ref}
+	})
+	return fault
 }
 
 func removeAllSnapshots(f *front, c *call) (interface{},
@@ -195,12 +214,12 @@ func removeAllSnapshots(f *front, c *call) (interface{},
 	}
 	return taskResponse(f.startTask(m.vm.Self, "removeAllSnapshots",
 		func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
-			m.mutex.Lock()
-			defer m.mutex.Unlock()
-			for len(m.snapshots) > 0 {
-				m.dropSnapshot(len(m.snapshots) - 1)
-				f.counters.add(f.name, "snapshots_removed", 1)
-			}
+			m.change(func() {
+				for len(m.snapshots) > 0 {
+					m.dropSnapshot(len(m.snapshots) - 1)
+					f.counters.add(f.name, "snapshots_removed", 1)
+				}
+			})
 			return nil, nil
 		})), nil
 }
@@ -212,7 +231,9 @@ func consolidate(f *front, c *call) (interface{}, types.BaseMethodFault) {
 	}
 	return taskResponse(f.startTask(m.vm.Self, "consolidateVMDisks",
 		func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
-			m.vm.Runtime.ConsolidationNeeded = types.NewBool(false)
+			m.change(func() {
+				m.vm.Runtime.ConsolidationNeeded = types.NewBool(false)
+			})
 			return nil, nil
 		})), nil
 }
@@ -227,8 +248,10 @@ func reconfigure(f *front, c *call) (interface{}, types.BaseMethodFault) {
 	}
 	return taskResponse(f.startTask(m.vm.Self, "reconfigVm",
 		func(*simulator.Task) (types.AnyType, types.BaseMethodFault) {
-			m.vm.Config.ChangeTrackingEnabled =
-				request.Spec.ChangeTrackingEnabled
+			m.change(func() {
+				m.vm.Config.ChangeTrackingEnabled =
+					request.Spec.ChangeTrackingEnabled
+			})
 			return nil, nil
 		})), nil
 }
