@@ -133,7 +133,10 @@ refused 4 'did not answer within 1 seconds' 'nbd+unix:///?socket=mute' \
 for signal in INT TERM; do
   "${copy[@]}" 'nbd+unix:///?socket=mute' target 2>err >out &
   pid=$!
-  sleep 0.5
+  for ((i = 0; i < 300; i++)); do
+    [ ! -e target.partial ] || break
+    sleep 0.1
+  done
   kill -$signal $pid
   status=0
   wait $pid || status=$?
@@ -289,9 +292,12 @@ wait $pid || status=$?
 [[ ! -e other && ! -e other.partial ]] || fail 'a partial file was left'
 
 # Nobody else may write to it meanwhile.
-(flock -n 9 && exec sleep 30) 9<target.partial &
+(flock -n 9 && touch locked && exec sleep 600) 9<target.partial &
 pid=$!
-sleep 0.3
+for ((i = 0; i < 300; i++)); do
+  [ ! -e locked ] || break
+  sleep 0.1
+done
 refused 5 'another process has locked it' "$uri" target --journal=j
 kill $pid
 wait $pid 2>/dev/null || true
