@@ -8,13 +8,14 @@
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "driver/copy/copy.h"
 #include "driver/copy/digest_tree.h"
 #include "driver/copy/nbd_client.h"
-#include "driver/serve.h"
+#include "driver/serve_private.h"
 
 /* What the source under test says: one server for all disks, or more. */
 static struct source_servers *wanted;
@@ -298,6 +299,51 @@ test_filters (void **state)
   serve_stop (s);
 }
 
+/* The number N in --threads=N. */
+static unsigned
+threads_with (const struct serve_options *options)
+{
+  CLEANUP_STRING_VECTOR string_vector files = EMPTY_VECTOR;
+  CLEANUP_STRING_VECTOR string_vector argv = EMPTY_VECTOR;
+  CLEANUP_STRING_VECTOR string_vector plugin = EMPTY_VECTOR;
+  const struct server server = { .socket = "/s", .pid_file = "/p" };
+  struct source_server spec = { .kind = SOURCE_SERVER_NBDKIT };
+  unsigned threads = 0;
+  size_t i;
+
+  assert_int_equal (string_vector_append_dup (&plugin, "/null"), 0);
+  spec.argv = plugin;
+  assert_int_equal (serve_argv (&spec, &server, NULL, options, "/", "",
+                                &files, &argv), 0);
+  for (i = 0; argv.ptr[i]; i++)
+    if (strncmp (argv.ptr[i], "--threads=", 10) == 0)
+      threads = strtoul (argv.ptr[i] + 10, NULL, 10);
+  return threads;
+}
+
+/* As many as there are processors for us, within limits. */
+static void
+test_threads (void **state)
+{
+  cpu_set_t all, one;
+  unsigned n, cpu = 0;
+
+  assert_return_code (sched_getaffinity (0, sizeof all, &all), errno);
+  n = CPU_COUNT (&all);
+  assert_int_equal (threads_with (&defaults), n < 2 ? 2 : n > 4 ? 4 : n);
+  assert_int_equal (threads_with (&(struct serve_options) { .threads = 9 }),
+                    9);
+
+  while (!CPU_ISSET (cpu, &all))
+    cpu++;
+  CPU_ZERO (&one);
+  CPU_SET (cpu, &one);
+  assert_return_code (sched_setaffinity (0, sizeof one, &one), errno);
+  n = threads_with (&defaults);
+  assert_return_code (sched_setaffinity (0, sizeof all, &all), errno);
+  assert_int_equal (n, 2);
+}
+
 static void
 test_wrong_size (void **state)
 {
@@ -502,6 +548,7 @@ main (void)
     TEST (test_qemu_nbd),
     TEST (test_tcp),
     TEST (test_filters),
+    TEST (test_threads),
     TEST (test_wrong_size),
     TEST (test_start_fails),
     TEST (test_too_slow),
