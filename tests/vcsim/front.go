@@ -228,24 +228,30 @@ type countedConn struct {
 	net.Conn
 	front *front
 	once  sync.Once
-	// When what was written so far would have gone out at the rate.
-	due time.Time
+	// When what was written so far would have gone out at the rate, and
+	// when the last write was over.
+	due, last time.Time
 }
 
 func (c *countedConn) Write(data []byte) (int, error) {
-	if rate := c.front.controls.get().Rate; rate > 0 {
-		now := time.Now()
-		if c.due.Before(now) {
-			c.due = now
-		}
-		c.due = c.due.Add(time.Duration(
-			float64(len(data)) / float64(rate) * float64(time.Second)))
-		// Sleeping is coarse; a few milliseconds may go out in a burst.
-		if wait := c.due.Sub(now); wait > 4*time.Millisecond {
-			time.Sleep(wait)
-		}
+	rate := c.front.controls.get().Rate
+	if rate == 0 {
+		return c.Conn.Write(data)
 	}
-	return c.Conn.Write(data)
+	now := time.Now()
+	// Sleeping is coarse: what one sleep is too long is made up for in
+	// the same stream of writes, but a pause earns nothing.
+	if c.due.Before(now) && now.Sub(c.last) > 2*time.Millisecond {
+		c.due = now
+	}
+	c.due = c.due.Add(time.Duration(
+		float64(len(data)) / float64(rate) * float64(time.Second)))
+	if wait := c.due.Sub(now); wait > 3*time.Millisecond {
+		time.Sleep(wait)
+	}
+	n, err := c.Conn.Write(data)
+	c.last = time.Now()
+	return n, err
 }
 
 func (c *countedConn) Close() error {
