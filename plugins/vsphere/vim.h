@@ -203,8 +203,11 @@ extern int vim_call (struct vim *vim, const char *method, const char *type,
 extern char *vim_escape (const char *text);
 
 /* Call a method that gives a Task and wait for its end, up to SECONDS (0:
- * an hour).  *RESULT (unless NULL): text of the result, malloc'ed, or
- * NULL.  CANCELLED may be NULL.
+ * an hour); ETIMEDOUT then, and the task is cancelled.  *RESULT (unless
+ * NULL): text of the result, malloc'ed, or NULL.  CANCELLED may be NULL; if
+ * it says true, the task is cancelled, with errno ECANCELED, unreported.
+ * A task that the server forgot before we saw its end: -1 with errno ESRCH,
+ * unreported; look at the object then.
  */
 extern int vim_task (struct vim *vim, const char *method, const char *type,
                      const char *id, const char *args, unsigned seconds,
@@ -213,17 +216,14 @@ extern int vim_task (struct vim *vim, const char *method, const char *type,
 
 /*---- power ----*/
 
-/* What vim_task does with a task that the server forgot before we saw its
- * end: -1 with errno ESRCH, unreported.  Look at the object then.
- */
-
 extern int vim_power_state (struct vim *vim, const char *vm,
                             enum vm_power *state);
 /* 0 also if it is in that state already. */
 extern int vim_power_off (struct vim *vim, const char *vm);
 extern int vim_power_on (struct vim *vim, const char *vm);
-/* Ask the guest and wait until the VM is off, up to SECONDS.  -1: ETIMEDOUT;
- * ENOTSUP (VMware Tools do not run); ECANCELED, unreported.
+/* Ask the guest and wait until the VM is off, up to SECONDS.  -1: ETIMEDOUT,
+ * ENOTSUP (VMware Tools do not run) and ECANCELED, all unreported; or what
+ * went wrong, reported.
  */
 extern int vim_shutdown_guest (struct vim *vim, const char *vm,
                                unsigned seconds,
@@ -235,8 +235,9 @@ extern int vim_shutdown_guest (struct vim *vim, const char *vm,
 /* What of a disk is allocated (CHANGE_ID "*") or has changed since
  * CHANGE_ID, as FN is told piece by piece, ascending, merged, within
  * [0, capacity).  SNAPSHOT NULL: the current state of a VM that is off.
- * 0; or -1: whatever goes wrong is reported at LOG_LEVEL_DEBUG only,
- * because the answer is then "all of it".
+ * 0; or -1, also if FN gives -1: whatever goes wrong is reported at
+ * LOG_LEVEL_DEBUG only, because the answer is then "all of it", and what FN
+ * was told does not count.
  */
 extern int vim_changed_areas (struct vim *vim, const char *vm,
                               const char *snapshot, int device_key,

@@ -107,6 +107,10 @@ vim_shutdown_guest (struct vim *vim, const char *vm, unsigned seconds,
     return 0;
   r = vim_invoke (vim, LOG_LEVEL_ERROR, "ShutdownGuest", "VirtualMachine", vm,
                   NULL, NULL, NULL, &fault);
+  if (r == 1 && vim_fault_is (&fault, "ToolsUnavailable")) {
+    errno = ENOTSUP;
+    return -1;
+  }
   if (r == 1 && !vim_fault_is (&fault, "InvalidPowerState")) {
     vim_fault_report (LOG_LEVEL_ERROR, vim, "shutting down the guest",
                       &fault);
@@ -131,8 +135,6 @@ vim_shutdown_guest (struct vim *vim, const char *vm, unsigned seconds,
       return -1;
     }
     if (now () >= end) {
-      log_error ("VM %s is still on %u seconds after its guest was asked to "
-                 "shut down", printable (vm), seconds);
       errno = ETIMEDOUT;
       return -1;
     }
