@@ -20,6 +20,7 @@
 #include "driver/cancel.h"
 #include "driver/convert.h"
 #include "driver/copy/copy.h"
+#include "driver/copy/copy_stream.h"
 #include "driver/copy/digest_tree.h"
 #include "driver/run.h"
 #include "driver/serve.h"
@@ -62,6 +63,53 @@ copy_progress (void *opaque, const struct copy_progress *progress)
   progress_set (job->item, progress->done);
   atomic_store (&job->t->rv->status.tasks[job->i].done, progress->done);
   return !run_vm_stopped (job->t->rv);
+}
+
+/* A disk that its source hands over: what its sink needs. */
+struct import {
+  struct disk_job *job;
+  struct copy_stream *stream;
+  uint64_t done;                /* bytes: the furthest */
+  bool target_failed;
+};
+
+/* As fast as --rate allows. */
+static void
+keep_rate (struct copy_budget *budget, size_t len)
+{
+  int ms;
+
+  while ((ms = budget_take_bytes (budget, len)) > 0) {
+    const struct timespec pause = { ms / 1000, ms % 1000 * 1000000L };
+
+    nanosleep (&pause, NULL);
+  }
+}
+
+static int
+import_data (void *opaque, uint64_t offset, const void *buf, size_t count)
+{
+  struct import *im = opaque;
+  struct run_vm *rv = im->job->t->rv;
+
+  keep_rate (&rv->run->budget, count);
+  if (copy_stream_data (im->stream, offset, buf, count) == -1) {
+    im->target_failed = true;
+    return -1;
+  }
+  im->done = MAX (im->done, offset + count);
+  progress_set (im->job->item, im->done);
+  atomic_store (&rv->status.tasks[im->job->i].done, im->done);
+  atomic_fetch_add (&rv->bytes_read, count);
+  return 0;
+}
+
+static bool
+import_cancelled (void *opaque)
+{
+  const struct import *im = opaque;
+
+  return run_vm_stopped (im->job->t->rv);
 }
 
 /* The root of the digests that a copy has written, hex. */
@@ -217,6 +265,68 @@ copy_volume (struct disk_job *job, int fd, struct log_scope *scope)
   return STATUS_OK;
 }
 
+/* Have the source hand the disk over, and make what came last. */
+static int
+import_to (struct import *im, const char *digest_path)
+{
+  const struct session *s = im->job->t->rv->run->session;
+  const struct source_sink sink = {
+    .data = import_data,
+    .cancelled = import_cancelled,
+    .opaque = im,
+  };
+
+  if (s->ops->import_disk (s->source, &im->job->t->rv->pre->vm, im->job->i,
+                           &sink) == -1)
+    return -1;
+  im->target_failed = true;
+  return copy_stream_finish (im->stream, digest_path);
+}
+
+static enum exit_status
+import_volume (struct disk_job *job, int fd, struct log_scope *scope)
+{
+  struct run_vm *rv = job->t->rv;
+  const struct vm_disk *d = &rv->pre->vm.disks.ptr[job->i];
+  const struct target_volume *v = rv->volumes[job->i];
+  CLEANUP_FREE char *digest_path = run_digest_path (rv->folder, job->i);
+  const struct copy_stream_options options = {
+    .disk = d->name,
+    .target = v->path,
+    .size = d->capacity,
+    .target_is_zero = v->is_zero || !v->block,
+  };
+  struct import im = { .job = job, .target_failed = true };
+  struct copy_result result = { .failed_side = COPY_SIDE_TARGET };
+  enum exit_status status;
+  char hex[65];
+  int r = -1;
+
+  if (digest_path == NULL || run_forget_copy (rv, job->i) == -1)
+    return STATUS_FAILED;
+  scope->hold = true;
+  im.stream = copy_stream_begin (fd, &options);
+  if (im.stream) {
+    im.target_failed = false;
+    r = import_to (&im, digest_path);
+  }
+  if (r == -1) {
+    status = copy_failure (rv, errno, im.target_failed ? COPY_SIDE_TARGET :
+                           COPY_SIDE_SOURCE);
+    explain_failure (job, scope, &result);
+    forget_empty (job, &result);
+  }
+  else {
+    log_scope_release (scope, NULL);
+    status = complete_volume (fd, v) == -1 ? STATUS_TARGET :
+      read_root (digest_path, hex) == -1 ||
+      journal_disk_copied (rv->journal, job->i, hex) == -1 ? STATUS_FAILED :
+      STATUS_OK;
+  }
+  copy_stream_free (im.stream);
+  return status;
+}
+
 static enum exit_status
 transfer_disk (struct disk_job *job, struct log_scope *scope)
 {
@@ -226,6 +336,11 @@ transfer_disk (struct disk_job *job, struct log_scope *scope)
   CLEANUP_CLOSE int fd = -1;
 
   job->resumed = run_can_resume (rv, job->i);
+  if (job->resumed && rv->pre->path.import) {
+    log_info ("is copied again from its beginning: a stream cannot go on "
+              "in its middle");
+    job->resumed = false;
+  }
   if (!job->resumed && journal_disk_created (rv->journal, job->i, d) == -1)
     return STATUS_FAILED;
   fd = open (v->path, O_RDWR | O_CLOEXEC);
@@ -239,7 +354,8 @@ transfer_disk (struct disk_job *job, struct log_scope *scope)
     return STATUS_TARGET;
   }
   if (!d->blank)
-    return copy_volume (job, fd, scope);
+    return rv->pre->path.import ? import_volume (job, fd, scope) :
+      copy_volume (job, fd, scope);
   if (complete_volume (fd, v) == -1)
     return STATUS_TARGET;
   return journal_disk_copied (rv->journal, job->i, NULL) == 0 ?
@@ -361,7 +477,10 @@ run_transfer (struct run_vm *rv, struct progress_line *line)
   }
   if (rv->converts && forget_conversion (rv) == -1)
     return -1;
-  if (must_serve (rv)) {
+  if (rv->pre->path.name)
+    log_info ("disks are read by way of %s: %s", rv->pre->path.name,
+              rv->pre->path.reason);
+  if (must_serve (rv) && !rv->pre->path.import) {
     /* A signal from the terminal reaches the servers as well. */
     rv->scope.hold = true;
     t.served = serve_vm (s->ops, s->source, &rv->pre->vm, &options);

@@ -15,6 +15,7 @@
 #include "plugins/vsphere/inventory.h"
 #include "plugins/vsphere/source.h"
 #include "plugins/vsphere/source_private.h"
+#include "plugins/vsphere/transport.h"
 
 const char *
 vsphere_secret (const struct source_secret *list, size_t n, const char *key)
@@ -198,7 +199,9 @@ const struct source_ops source_vsphere = {
   .close = vsphere_source_close,
   .inventory = vsphere_source_inventory,
   .describe = vsphere_source_describe,
-  .servers = vsphere_source_servers,
+  .path = vsphere_transport_path,
+  .servers = vsphere_transport_servers,
+  .import_disk = vsphere_import_disk,
   .power_state = vsphere_source_power_state,
   .shutdown = vsphere_source_shutdown,
   .power_off = vsphere_source_power_off,

@@ -12,7 +12,7 @@
 #include "common/include/cleanup.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
-#include "plugins/vsphere/source_private.h"
+#include "plugins/vsphere/transport.h"
 
 static bool
 same (const char *a, const char *b)
@@ -61,6 +61,28 @@ find_host (const struct source_endpoint *e, const char *id, const char *name)
   return NULL;
 }
 
+int
+vsphere_host_of (const struct vsphere_session *s, const struct vm *vm,
+                 const struct source_host **host, char **thumbprint)
+{
+  __attribute__ ((cleanup (host_facts_free)))
+    struct host_facts facts = { NULL, NULL };
+
+  *host = NULL;
+  *thumbprint = NULL;
+  if (s->endpoint->nr_hosts == 0 || vm->host == NULL ||
+      !vim_is_vcenter (s->vim))
+    return 0;
+  if (get_host_facts (s->vim, vm->host, &facts) == -1)
+    return -1;
+  *host = find_host (s->endpoint, vm->host, facts.name);
+  if (*host) {
+    *thumbprint = facts.thumbprint;
+    facts.thumbprint = NULL;
+  }
+  return 0;
+}
+
 /* KEY=VALUE, unless VALUE is NULL.  0, or -1 with errno ENOMEM. */
 static int
 add (struct source_server *server, const char *key, const char *value)
@@ -104,7 +126,7 @@ add_trust (struct source_server *server, const char *prefix,
 
 static int
 add_host (const struct vsphere_session *s, const struct source_host *host,
-          const struct host_facts *facts, struct source_server *server)
+          const char *vcenter_says, struct source_server *server)
 {
   const struct source_secret *list = host->secrets;
   const size_t n = host->nr_secrets;
@@ -116,7 +138,7 @@ add_host (const struct vsphere_session *s, const struct source_host *host,
   if (ca == NULL)
     ca = vsphere_secret (list, n, "cacert");
   if (thumbprint == NULL && ca == NULL)
-    thumbprint = facts->thumbprint;
+    thumbprint = vcenter_says;
   if (user == NULL || password == NULL) {
     user = s->options.user;
     password = s->options.password;
@@ -182,22 +204,18 @@ vsphere_source_servers (void *session, const struct vm *vm,
 {
   const struct vsphere_session *s = session;
   CLEANUP_SOURCE_SERVERS struct source_servers servers = { 0 };
-  __attribute__ ((cleanup (host_facts_free)))
-    struct host_facts facts = { NULL, NULL };
   const struct source_server empty = { .kind = SOURCE_SERVER_NBDKIT };
-  const struct source_host *host = NULL;
+  CLEANUP_FREE char *thumbprint = NULL;
+  const struct source_host *host;
   struct source_server *server;
 
-  if (s->endpoint->nr_hosts > 0 && vm->host && vim_is_vcenter (s->vim)) {
-    if (get_host_facts (s->vim, vm->host, &facts) == -1)
-      return -1;
-    host = find_host (s->endpoint, vm->host, facts.name);
-  }
+  if (vsphere_host_of (s, vm, &host, &thumbprint) == -1)
+    return -1;
   if (source_server_vector_append (&servers.servers, empty) == -1)
     goto oom;
   server = &servers.servers.ptr[0];
   if (add_parameters (s, vm, snapshot, server) == -1 ||
-      (host && add_host (s, host, &facts, server) == -1) ||
+      (host && add_host (s, host, thumbprint, server) == -1) ||
       add_exports (vm, &servers) == -1)
     goto oom;
   *out = servers;
