@@ -42,3 +42,29 @@ for format in stream sparse; do
   [ "$(cat "$tmp/peak")" -lt $limit ] || fail "too much memory"
   rm "$tmp/big.ova"
 done
+
+# 20 disks read at once by a server with as many threads as the driver
+# gives it.  Each thread has a buffer of the largest request, 1 MiB, and
+# those at work another: at most 2 MiB for each of 40, with what the server
+# is without them.
+disks=()
+for ((i = 0; i < 20; i++)); do
+  dd if="$tmp/disk.raw" of="$tmp/$i.raw" bs=1M skip=$i count=8 status=none
+  disks+=("$tmp/$i.raw")
+done
+tests/tools/make-ova.py --name many "$tmp/many.ova" "${disks[@]}"
+start_nbdkit -P "$tmp/pid" -U "$tmp/sock" -t 2 "$OVA_PLUGIN" "$tmp/many.ova"
+copies=()
+for ((i = 0; i < 20; i++)); do
+  nbdcopy --connections=1 --request-size=1048576 \
+    "nbd+unix:///$i?socket=$tmp/sock" "$tmp/$i.out" &
+  copies+=($!)
+done
+for i in "${!copies[@]}"; do
+  wait "${copies[$i]}" || fail "nbdcopy of disk $i"
+  cmp "$tmp/$i.raw" "$tmp/$i.out"
+done
+peak=$(awk '/VmHWM/ { print $2 }' "/proc/$(cat "$tmp/pid")/status")
+stop_nbdkit "$tmp/pid"
+echo "20 disks at once: peak $peak KiB"
+[ "$peak" -lt $((112 * 1024)) ] || fail "too much memory"
