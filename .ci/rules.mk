@@ -11,8 +11,8 @@ $(TIDY_STAMPS): $(BUILD)/%.tidy: %.c .clang-tidy \
 	@touch $@
 
 .PHONY: lint lint-now
-lint: ## clang-tidy, cppcheck, shellcheck, codespell, podchecker
-	.ci/deps build test lint
+lint: ## clang-tidy, cppcheck, shellcheck, codespell, gofmt, podchecker
+	.ci/deps build test vcsim lint
 	$(MAKE) BUILD=$(BUILD)-lint lint-now
 lint-now: $(TIDY_STAMPS)
 	.ci/lint $(SOURCES)

@@ -33,55 +33,43 @@ EOF
 start_vcsim "$tmp/vc.json"
 vcsim_session vc
 
-# expect TEXT COMMAND...: the answer contains it.
-expect () {
-  local text=$1
-  shift
-  "$@" >"$tmp/answer" || fail "no answer: $*"
-  and_expect "$text"
-}
-
-and_expect () {
-  grep -qF -- "$1" "$tmp/answer" ||
-    fail "no '$1' in the answer: $(cat "$tmp/answer")"
-}
 
 vm=$(vcsim_vm 'vm 1%' .moref)
 [ "$vm" = vm-4711 ] || fail "the moRef is $vm"
 [ "$(vcsim_vm 'vm 1%' .dcPath)" = lab/DC%2f1 ] || fail "wrong dcPath"
 
 # Sessions
-expect '<apiType>VirtualCenter<' \
+vcsim_expect '<apiType>VirtualCenter<' \
   vcsim_call RetrieveServiceContent ServiceInstance ServiceInstance
-expect NotAuthenticatedFault \
+vcsim_expect NotAuthenticatedFault \
   vcsim_call CurrentTime ServiceInstance ServiceInstance
-expect NotAuthenticatedFault vcsim_props VirtualMachine "$vm" name
-expect InvalidLoginFault vcsim_login "$vc_user" wrong
-expect LoginResponse vcsim_login "$vc_user" "$vc_password"
-expect InvalidLoginFault vcsim_login "$vc_user" "$vc_password"
-expect CurrentTimeResponse \
+vcsim_expect NotAuthenticatedFault vcsim_props VirtualMachine "$vm" name
+vcsim_expect InvalidLoginFault vcsim_login "$vc_user" wrong
+vcsim_expect LoginResponse vcsim_login "$vc_user" "$vc_password"
+vcsim_expect InvalidLoginFault vcsim_login "$vc_user" "$vc_password"
+vcsim_expect CurrentTimeResponse \
   vcsim_call CurrentTime ServiceInstance ServiceInstance
 vcsim_expire
-expect NotAuthenticatedFault \
+vcsim_expect NotAuthenticatedFault \
   vcsim_call CurrentTime ServiceInstance ServiceInstance
 rm "$vcsim_jar"
 vcsim_set '{"session_idle_s": 0.2}'
-expect LoginResponse vcsim_login "$vc_user" "$vc_password"
+vcsim_expect LoginResponse vcsim_login "$vc_user" "$vc_password"
 sleep 0.4
-expect NotAuthenticatedFault \
+vcsim_expect NotAuthenticatedFault \
   vcsim_call CurrentTime ServiceInstance ServiceInstance
 vcsim_set '{"session_idle_s": 0}'
 rm "$vcsim_jar"
-expect LoginResponse vcsim_login "$vc_user" "$vc_password"
+vcsim_expect LoginResponse vcsim_login "$vc_user" "$vc_password"
 [ "$(vcsim_counter logins)" -eq 3 ] || fail "logins: $(vcsim_counters)"
 [ "$(vcsim_counter failed_logins)" -eq 2 ] || fail "$(vcsim_counters)"
 [ "$(vcsim_counter sessions_expired)" -eq 2 ] || fail "$(vcsim_counters)"
 [ "$(vcsim_counter sessions)" -eq 1 ] || fail "sessions: $(vcsim_counters)"
 
 # The inventory
-expect ">$vm<" vcsim_call FindByInventoryPath SearchIndex SearchIndex \
+vcsim_expect ">$vm<" vcsim_call FindByInventoryPath SearchIndex SearchIndex \
   '<inventoryPath>lab/DC%2f1/vm/a/b/vm 1%25</inventoryPath>'
-expect ">$vm<" vcsim_call FindByUuid SearchIndex SearchIndex \
+vcsim_expect ">$vm<" vcsim_call FindByUuid SearchIndex SearchIndex \
   "<uuid>$(vcsim_vm 'vm 1%' .instanceUuid)</uuid><vmSearch>true</vmSearch
 ><instanceUuid>true</instanceUuid>"
 vcsim_props VirtualMachine "$vm" config guest summary.config.tpmPresent \
@@ -119,17 +107,17 @@ all="<specSet><propSet><type>VirtualMachine</type><pathSet>name</pathSet
 done)</specSet><options/>"
 [ -n "$folder" ] || fail "no folder of VMs"
 vcsim_set '{"page_size": 1, "missing": ["VirtualMachine:config"]}'
-expect '<token>0</token>' vcsim_call RetrievePropertiesEx \
+vcsim_expect '<token>0</token>' vcsim_call RetrievePropertiesEx \
   PropertyCollector propertyCollector "$all"
-and_expect '<missingSet><path>config.uuid</path><fault>'
-and_expect '<fault xsi:type="NoPermission">'
+vcsim_and_expect '<missingSet><path>config.uuid</path><fault>'
+vcsim_and_expect '<fault xsi:type="NoPermission">'
 [ "$(grep -o '<objects>' "$tmp/answer" | wc -l)" -eq 1 ] || fail "no page"
-expect '>other<' vcsim_call ContinueRetrievePropertiesEx \
+vcsim_expect '>other<' vcsim_call ContinueRetrievePropertiesEx \
   PropertyCollector propertyCollector '<token>0</token>'
-expect InvalidArgumentFault vcsim_call ContinueRetrievePropertiesEx \
+vcsim_expect InvalidArgumentFault vcsim_call ContinueRetrievePropertiesEx \
   PropertyCollector propertyCollector '<token>0</token>'
 vcsim_set '{"page_size": 100, "missing": []}'
-expect 'ManagedObjectReference xsi:type="ManagedObjectReference"' \
+vcsim_expect 'ManagedObjectReference xsi:type="ManagedObjectReference"' \
   vcsim_props VirtualMachine "$vm" network
 
 # Power
@@ -137,64 +125,61 @@ power () {
   vcsim_props VirtualMachine "$vm" runtime.powerState | vcsim_xpath //val
 }
 vcsim_set '{"shutdown_s": -1}'
-expect ShutdownGuestResponse vcsim_call ShutdownGuest VirtualMachine "$vm"
+vcsim_expect ShutdownGuestResponse vcsim_call ShutdownGuest VirtualMachine "$vm"
 sleep 0.3
 [ "$(power)" = poweredOn ] || fail "a guest that never ends did"
-vcsim_set '{"shutdown_s": 0.3}'
-expect ShutdownGuestResponse vcsim_call ShutdownGuest VirtualMachine "$vm"
+vcsim_set '{"shutdown_s": 3}'
+vcsim_expect ShutdownGuestResponse vcsim_call ShutdownGuest VirtualMachine "$vm"
 [ "$(power)" = poweredOn ] || fail "the guest was off at once"
-sleep 0.6
-[ "$(power)" = poweredOff ] || fail "the guest is still on"
-expect InvalidPowerStateFault vcsim_call ShutdownGuest VirtualMachine "$vm"
+vcsim_eventually poweredOff power
+vcsim_expect InvalidPowerStateFault vcsim_call ShutdownGuest VirtualMachine "$vm"
 
 task_info () {
   vcsim_props Task "$1" info
 }
-vcsim_set '{"task_delay_ms": 600}'
+vcsim_set '{"task_delay_ms": 5000}'
 task=$(vcsim_call PowerOnVM_Task VirtualMachine "$vm" | vcsim_xpath //returnval)
-expect '<state>queued<' task_info "$task"
-sleep 0.45
-expect '<state>running<' task_info "$task"
-sleep 0.6
-expect '<state>success<' task_info "$task"
+vcsim_expect '<state>queued<' task_info "$task"
+vcsim_eventually '<state>running<' task_info "$task"
+vcsim_eventually '<state>success<' task_info "$task"
 [ "$(power)" = poweredOn ] || fail "not powered on"
 vcsim_set '{"task_delay_ms": 0}'
 vcsim_rule '{"where": "sdk", "method": "PowerOffVM_Task", "count": 1,
   "task_fault": "TaskInProgress"}'
 task=$(vcsim_call PowerOffVM_Task VirtualMachine "$vm" |
   vcsim_xpath //returnval)
-expect 'fault xsi:type="TaskInProgress"' task_info "$task"
+vcsim_expect 'fault xsi:type="TaskInProgress"' task_info "$task"
 [ "$(power)" = poweredOn ] || fail "a task that failed did its work"
 vcsim_rule '{"where": "sdk", "method": "CurrentTime", "count": 1,
   "fault": "NoPermission", "message": "no <way>"}'
-expect 'no &lt;way&gt;' vcsim_call CurrentTime ServiceInstance \
+vcsim_expect 'no &lt;way&gt;' vcsim_call CurrentTime ServiceInstance \
   ServiceInstance
-and_expect 'NoPermissionFault'
-expect CurrentTimeResponse \
+vcsim_and_expect 'NoPermissionFault'
+vcsim_expect CurrentTimeResponse \
   vcsim_call CurrentTime ServiceInstance ServiceInstance
 [ "$(vcsim_counter 'power:vm 1%')" -eq 2 ] || fail "$(vcsim_counters)"
-expect LogoutResponse vcsim_logout
+vcsim_expect LogoutResponse vcsim_logout
 expect_no_sessions
 
 # A host
 vcsim_session esx
-expect '<apiType>HostAgent<' \
+vcsim_expect '<apiType>HostAgent<' \
   vcsim_call RetrieveServiceContent ServiceInstance ServiceInstance
-expect InvalidLoginFault vcsim_login "$vc_user" "$vc_password"
-expect LoginResponse vcsim_login "$esx_user" "$esx_password"
-expect 'type="VirtualMachine">1<' vcsim_call FindByInventoryPath \
+vcsim_expect InvalidLoginFault vcsim_login "$vc_user" "$vc_password"
+vcsim_expect LoginResponse vcsim_login "$esx_user" "$esx_password"
+vcsim_expect 'type="VirtualMachine">1<' vcsim_call FindByInventoryPath \
   SearchIndex ha-searchindex \
   '<inventoryPath>ha-datacenter/vm/vm 1%25</inventoryPath>'
-expect '>vm 1%25<' vcsim_props VirtualMachine 1 name
-expect '>ha-host<' vcsim_props VirtualMachine 1 runtime.host
-expect NotImplementedFault vcsim_call SessionIsActive SessionManager \
+vcsim_expect '>vm 1%25<' vcsim_props VirtualMachine 1 name
+vcsim_expect '>ha-host<' vcsim_props VirtualMachine 1 runtime.host
+vcsim_expect NotImplementedFault vcsim_call SessionIsActive SessionManager \
   ha-sessionmgr '<sessionID>x</sessionID><userName>x</userName>'
-expect LogoutResponse vcsim_logout
+vcsim_expect LogoutResponse vcsim_logout
 expect_no_sessions
 vcsim_session vc
-expect LoginResponse vcsim_login "$vc_user" "$vc_password"
+vcsim_expect LoginResponse vcsim_login "$vc_user" "$vc_password"
 host=$(vcsim_props VirtualMachine "$vm" runtime.host | vcsim_xpath //val)
-expect "$esx_thumbprint" \
+vcsim_expect "$esx_thumbprint" \
   vcsim_props HostSystem "$host" summary.config.sslThumbprint
 
 # Nothing is left behind, even if the parent is killed.
@@ -208,11 +193,13 @@ stop_vcsim
   done
 ) &
 wait $! || fail "no orphan"
-sleep 1
 pid=$(jq .pid "$tmp/orphan.json")
 # Where nobody reaps orphans, one that has ended is a zombie.
-! grep -Eqs '^State:.*(running|sleeping)' "/proc/$pid/status" ||
-  fail "the orphan $pid still runs"
+for ((i = 0; i < 100; i++)); do
+  grep -Eqs '^State:.*(running|sleeping)' "/proc/$pid/status" || break
+  sleep 0.1
+done
+[ "$i" -lt 100 ] || fail "the orphan $pid still runs"
 [ ! -e "$tmp/orphan" ] || fail "the orphan's folder is left"
 echo '{"vmz": []}' >"$tmp/bad.json"
 expect_error 'unknown field "vmz"' "$BUILD/vcsim" -config "$tmp/bad.json"

@@ -50,14 +50,7 @@ EOF
 start_vcsim "$tmp/vc.json"
 vcsim_session vc
 
-expect () {
-  local text=$1
-  shift
-  "$@" >"$tmp/answer" || fail "no answer: $*"
-  grep -qF -- "$text" "$tmp/answer" ||
-    fail "no '$text' in the answer to $*: $(cat "$tmp/answer")"
-}
-expect LoginResponse vcsim_login "$vc_user" "$vc_password"
+vcsim_expect LoginResponse vcsim_login "$vc_user" "$vc_password"
 
 # get STATUS PATH [CURL OPTIONS]: of a datastore; body and head are kept.
 query='dcPath=lab%2FDC%201&dsName=datastore1'
@@ -191,10 +184,12 @@ start=$(date +%s%N)
 get 206 "$flat" -r 0-9
 ms=$((($(date +%s%N) - start) / 1000000))
 [ "$ms" -ge 200 ] || fail "no delay: $ms ms"
-vcsim_set '{"delay_ms": 500, "max_connections": 1}'
+vcsim_set '{"delay_ms": 4000, "max_connections": 1}'
 get 206 "$flat" -r 0-9 &
-sleep 0.2
-get 000 "$flat" -r 0-9 --connect-timeout 2
+until [ "$(vcsim_counter connections_open)" -eq 1 ]; do
+  sleep 0.1
+done
+get 000 "$flat" -r 0-9
 wait $!
 vcsim_set '{"delay_ms": 0, "max_connections": 0}'
 [ "$(vcsim_counter connections_refused)" -ge 1 ] || fail "$(vcsim_counters)"
@@ -206,10 +201,10 @@ areas () {
 ><changeId>$3</changeId>"
 }
 flat_vm=$(vcsim_vm flat .moref)
-expect '<changedArea><start>1048576</start><length>131072</length>' \
+vcsim_expect '<changedArea><start>1048576</start><length>131072</length>' \
   areas "$flat_vm" 0 '*'
-expect InvalidArgumentFault areas "$flat_vm" 5242880 '*'
-expect FileFaultFault areas "$(vcsim_vm vsan .moref)" 0 '*'
+vcsim_expect InvalidArgumentFault areas "$flat_vm" 5242880 '*'
+vcsim_expect FileFaultFault areas "$(vcsim_vm vsan .moref)" 0 '*'
 vcsim_set '{"areas_per_reply": 1}'
 at=0 n=0
 while [ "$at" -lt 5242880 ]; do
@@ -219,11 +214,11 @@ while [ "$at" -lt 5242880 ]; do
 done
 [ "$n" -gt 5 ] || fail "only $n areas"
 vcsim_set '{"areas_per_reply": 2000, "areas_fault": "FileFault"}'
-expect FileFaultFault areas "$flat_vm" 0 '*'
+vcsim_expect FileFaultFault areas "$flat_vm" 0 '*'
 vcsim_set '{"areas_fault": ""}'
 
 # A snapshot adds a delta and takes it away.
-expect Task vcsim_call CreateSnapshot_Task VirtualMachine "$flat_vm" \
+vcsim_expect Task vcsim_call CreateSnapshot_Task VirtualMachine "$flat_vm" \
   '<name>s</name><memory>false</memory><quiesce>false</quiesce>'
 [ "$(vcsim_vm flat '.disks[0].file')" = \
   '[ds é+50%/1] flat/flat-000001.vmdk' ] || fail "$(vcsim_vm flat .)"
@@ -240,9 +235,9 @@ change_id=$(vcsim_props VirtualMachineSnapshot "$snapshot" \
   vcsim_xpath '//VirtualDevice[key=2000]/backing/changeId')
 grep -Eqx '([0-9a-f]{2} ){7}[0-9a-f]{2}-([0-9a-f]{2} ){7}[0-9a-f]{2}/1' \
   <<<"$change_id" || fail "changeId $change_id"
-expect '<length>5242880</length></returnval>' areas "$flat_vm" 0 "$change_id"
-expect InvalidArgumentFault areas "$flat_vm" 0 '52 00/1'
-expect Task vcsim_call RemoveSnapshot_Task VirtualMachineSnapshot \
+vcsim_expect '<length>5242880</length></returnval>' areas "$flat_vm" 0 "$change_id"
+vcsim_expect InvalidArgumentFault areas "$flat_vm" 0 '52 00/1'
+vcsim_expect Task vcsim_call RemoveSnapshot_Task VirtualMachineSnapshot \
   "$snapshot" '<removeChildren>false</removeChildren>'
 [ "$(vcsim_vm flat '.disks[0].file')" = '[ds é+50%/1] flat/flat.vmdk' ] ||
   fail "$(vcsim_vm flat .)"
@@ -257,41 +252,39 @@ lease_info () {
 lease_call () {
   vcsim_call "$1" HttpNfcLease "$lease" "${2:-}"
 }
-vcsim_set '{"lease_ready_ms": 300}'
+vcsim_set '{"lease_ready_ms": 3000}'
 chain_vm=$(vcsim_vm chain .moref)
 new_lease "$chain_vm"
-expect '>initializing<' lease_info
-sleep 0.5
-expect '>ready<' lease_info
+vcsim_expect '>initializing<' lease_info
+vcsim_eventually '>ready<' lease_info
 url=$(vcsim_xpath //deviceUrl/url <"$tmp/answer")
 curl -sS --cacert "$vc_cafile" -D "$tmp/head" -o "$tmp/stream.vmdk" "$url"
 [ "$(header transfer-encoding)" = chunked ] || fail "$(cat "$tmp/head")"
 qemu-img convert -f vmdk -O raw "$tmp/stream.vmdk" "$tmp/out.raw"
 cmp "$tmp/out.raw" "$tmp/two.raw"
-expect "$(sha1sum <"$tmp/stream.vmdk" | cut -d' ' -f1)" \
+vcsim_expect "$(sha1sum <"$tmp/stream.vmdk" | cut -d' ' -f1)" \
   lease_call HttpNfcLeaseGetManifest
-expect HttpNfcLeaseProgressResponse \
+vcsim_expect HttpNfcLeaseProgressResponse \
   lease_call HttpNfcLeaseProgress '<percent>50</percent>'
 task=$(vcsim_call PowerOnVM_Task VirtualMachine "$chain_vm" |
   vcsim_xpath //returnval)
-expect InvalidState vcsim_props Task "$task" info
-expect HttpNfcLeaseCompleteResponse lease_call HttpNfcLeaseComplete
-expect InvalidStateFault lease_call HttpNfcLeaseComplete
+vcsim_expect InvalidState vcsim_props Task "$task" info
+vcsim_expect HttpNfcLeaseCompleteResponse lease_call HttpNfcLeaseComplete
+vcsim_expect InvalidStateFault lease_call HttpNfcLeaseComplete
 [ "$(curl -sk -o /dev/null -w '%{http_code}' "$url")" = 404 ] ||
   fail "a lease that is complete still serves"
 vcsim_set '{"lease_ready_ms": 0, "lease_host": "*"}'
 new_lease "$chain_vm"
-expect '<url>https://*/nfc/' lease_info
-expect HttpNfcLeaseAbortResponse lease_call HttpNfcLeaseAbort
+vcsim_expect '<url>https://*/nfc/' lease_info
+vcsim_expect HttpNfcLeaseAbortResponse lease_call HttpNfcLeaseAbort
 vcsim_set '{"lease_host": "esx0", "lease_timeout_s": 1}'
 new_lease "$chain_vm"
-expect "<url>https://$esx_host/nfc/" lease_info
-sleep 1.5
-expect 'xsi:type="Timedout"' lease_info
+vcsim_expect "<url>https://$esx_host/nfc/" lease_info
+vcsim_eventually 'xsi:type="Timedout"' lease_info
 vcsim_set '{"lease_host": "", "lease_timeout_s": 300,
   "lease_fault": "wrong-sha1"}'
 new_lease "$chain_vm"
-expect '>ready<' lease_info
+vcsim_expect '>ready<' lease_info
 url=$(vcsim_xpath //deviceUrl/url <"$tmp/answer")
 vcsim_rule '{"where": "nfc", "truncate": 70000, "count": 1}'
 if curl -sS --cacert "$vc_cafile" -o "$tmp/cut.vmdk" "$url"; then
@@ -299,10 +292,10 @@ if curl -sS --cacert "$vc_cafile" -o "$tmp/cut.vmdk" "$url"; then
 fi
 cmp -n 65536 "$tmp/cut.vmdk" "$tmp/stream.vmdk"
 curl -sS --cacert "$vc_cafile" -o "$tmp/stream.vmdk" "$url"
-expect '<sha1>0000000000' lease_call HttpNfcLeaseGetManifest
-expect HttpNfcLeaseAbortResponse lease_call HttpNfcLeaseAbort
+vcsim_expect '<sha1>0000000000' lease_call HttpNfcLeaseGetManifest
+vcsim_expect HttpNfcLeaseAbortResponse lease_call HttpNfcLeaseAbort
 vcsim_power chain on
-expect InvalidPowerStateFault vcsim_call ExportVm VirtualMachine "$chain_vm"
+vcsim_expect InvalidPowerStateFault vcsim_call ExportVm VirtualMachine "$chain_vm"
 for counter in leases:4 leases_open:0 leases_completed:1 leases_aborted:2 \
   leases_timed_out:1; do
   [ "$(vcsim_counter "${counter%:*}")" -eq "${counter#*:}" ] ||

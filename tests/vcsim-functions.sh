@@ -188,3 +188,28 @@ vcsim_xpath () {
   sed -E 's/ xmlns="[^"]*"//g' |
     xmllint --xpath "string($1)" -
 }
+
+# vcsim_expect TEXT COMMAND...: the answer, which stays in $tmp/answer, has it.
+vcsim_expect () {
+  local text=$1
+  shift
+  "$@" >"$tmp/answer" || fail "no answer: $*"
+  vcsim_and_expect "$text"
+}
+
+vcsim_and_expect () {
+  grep -qF -- "$1" "$tmp/answer" ||
+    fail "no '$1' in the answer: $(cat "$tmp/answer")"
+}
+
+# vcsim_eventually TEXT COMMAND...: the answer contains it within 30 s.
+vcsim_eventually () {
+  local text=$1 i
+  shift
+  for ((i = 0; i < 300; i++)); do
+    "$@" >"$tmp/answer" || fail "no answer: $*"
+    ! grep -qF -- "$text" "$tmp/answer" || return 0
+    sleep 0.1
+  done
+  fail "no '$text' in the answer to $*: $(cat "$tmp/answer")"
+}

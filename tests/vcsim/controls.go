@@ -98,7 +98,8 @@ type controls struct {
 
 func newControls(c *config) (*controls, error) {
 	controls := &controls{settings: settings{Lock: "all", PageSize: 100,
-		AreasPerReply: 2000, DeltaFormat: "seSparse", ShutdownS: 1, LeaseTimeoutS: 300}}
+		AreasPerReply: 2000, DeltaFormat: "seSparse", ShutdownS: 1,
+		LeaseTimeoutS: 300}}
 	if len(c.Settings) > 0 {
 		if err := controls.change(c.Settings); err != nil {
 			return nil, err

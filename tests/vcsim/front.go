@@ -244,6 +244,9 @@ func (c *countedConn) Write(data []byte) (int, error) {
 	if c.due.Before(now) && now.Sub(c.last) > 2*time.Millisecond {
 		c.due = now
 	}
+	if earliest := now.Add(-20 * time.Millisecond); c.due.Before(earliest) {
+		c.due = earliest
+	}
 	c.due = c.due.Add(time.Duration(
 		float64(len(data)) / float64(rate) * float64(time.Second)))
 	if wait := c.due.Sub(now); wait > 3*time.Millisecond {

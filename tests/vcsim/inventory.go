@@ -321,8 +321,10 @@ func (dc *datacenter) addPortgroup(client *vim25.Client,
 	if err != nil {
 		return err
 	}
-	self := simulator.Map.Get(dvs.Reference()).(*simulator.DistributedVirtualSwitch)
-	dc.dvs[c.Name] = self.Uuid
+	switch self := simulator.Map.Get(dvs.Reference()).(type) {
+	case *simulator.DistributedVirtualSwitch:
+		dc.dvs[c.Name] = self.Uuid
+	}
 	return task.Wait(ctx)
 }
 
