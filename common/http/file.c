@@ -153,7 +153,10 @@ http_file_close (struct http_file *f)
   {
     ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&f->client->lock);
 
+    f->closing = true;
     http_blocks_drop (f, 0, UINT64_MAX, true);
+    if (f->transfers > 0)
+      http_wake (f->client);
     while (f->transfers > 0)
       pthread_cond_wait (&f->client->changed, &f->client->lock);
   }

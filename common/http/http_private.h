@@ -376,6 +376,7 @@ struct http_file {
 
   /* The client's lock. */
   unsigned transfers;           /* that use it */
+  bool closing;                 /* they are to end */
   struct http_stream_pos streams[HTTP_STREAMS];
   uint64_t tick;
 };

@@ -23,8 +23,8 @@
 #include "common/util/digest.h"
 #include "common/util/log.h"
 
-#define SHA1_SIZE 20
-#define SHA256_SIZE 32
+#define SHA1_SIZE ((size_t) 20)
+#define SHA256_SIZE ((size_t) 32)
 
 size_t
 http_parse_thumbprint (const char *text, uint8_t *pin)

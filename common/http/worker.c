@@ -208,6 +208,31 @@ end_transfer (struct http_client *client, struct transfer *t, CURLcode code)
   client->nr_active--;
 }
 
+/* One that works for a file that is being closed. */
+static struct transfer *
+next_abort (struct http_client *client)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&client->lock);
+
+  struct transfer *t;
+
+  LIST_FOREACH (t, &client->active, entry)
+    if (t->file->closing)
+      return t;
+  return NULL;
+}
+
+static void
+abort_transfers (struct http_client *client)
+{
+  struct transfer *t;
+
+  while ((t = next_abort (client)) != NULL) {
+    curl_multi_remove_handle (client->multi, t->easy);
+    end_transfer (client, t, CURLE_ABORTED_BY_CALLBACK);
+  }
+}
+
 static void
 begin_transfers (struct http_client *client)
 {
@@ -263,6 +288,7 @@ work (void *opaque)
         curl_multi_setopt (client->multi, CURLMOPT_MAXCONNECTS, kept);
       }
     }
+    abort_transfers (client);
     begin_transfers (client);
     curl_multi_perform (client->multi, &running);
     if (!end_transfers (client))
