@@ -294,6 +294,11 @@ func (m *machine) updateLayout() {
 		layout.Disk = append(layout.Disk, one)
 	}
 	m.vm.LayoutEx = layout
+	m.vm.Summary.Storage = &types.VirtualMachineStorageSummary{
+		Timestamp: layout.Timestamp}
+	for _, file := range layout.File {
+		m.vm.Summary.Storage.Committed += file.Size
+	}
 }
 
 func newUUID(text string) string {
