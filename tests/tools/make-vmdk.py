@@ -6,7 +6,12 @@ Written for the tests, after VMware's "Virtual Disk Format 5.0", so that
 they do not depend on what qemu-img writes: it makes no streams in the
 layout of ESXi, no zeroed grains and nothing that is broken.
 
+Snapshots (cowd, sesparse) hold what differs between the raw image and
+that of the parent; the layout of seSparse is as qemu reads it.
+
 usage: make-vmdk.py --type TYPE [options] INPUT.raw OUTPUT.vmdk
+       make-vmdk.py --type cowd|sesparse --parent PARENT.vmdk
+                    --parent-raw PARENT.raw INPUT.raw OUTPUT.vmdk
        make-vmdk.py --list-damages
 """
 
@@ -29,7 +34,12 @@ CREATE_TYPES = {
     'vmfs': 'vmfs',
     'two-gb-sparse': 'twoGbMaxExtentSparse',
     'two-gb-flat': 'twoGbMaxExtentFlat',
+    'cowd': 'vmfsSparse',
+    'sesparse': 'seSparse',
 }
+COWD_ENTRIES = SE_ENTRIES = 4096
+SE_GRAIN = 4096
+SE_DIRECTORY_SECTOR = 4096
 
 # What is wrong with the file.  The name says where: the functions below
 # look for it at the place where they write that.
@@ -52,6 +62,15 @@ DAMAGES = '''
  descriptor-path descriptor-dotdot descriptor-twice descriptor-sectors
  descriptor-text descriptor-none descriptor-rounded descriptor-vmfssparse
  extent-missing extent-short
+ cowd-magic cowd-version cowd-capacity cowd-grain cowd-gd-header
+ cowd-gd-past-end cowd-gd-few cowd-gt-past-end cowd-gt-many
+ cowd-gte-past-end cowd-gte-header cowd-cut
+ se-magic se-version se-grain se-table se-flags se-capacity se-grains
+ se-volatile se-volatile-past-end se-journal se-gd-past-end se-gd-small
+ se-gde-kind se-gt-past-end se-gt-many se-tables se-gte-kind se-gte-low
+ se-gte-past-end se-gte-overflow se-cut
+ chain-cid chain-no-cid chain-no-parent-cid chain-size chain-vsan
+ chain-rdm-physical chain-sparse chain-path
 '''.split()
 
 
@@ -156,9 +175,19 @@ class Maker:
     def descriptor(self, extents, create_type):
         """EXTENTS are (type, bytes, file name, bytes in that file)."""
         d = self.damage
-        lines = ['# Disk DescriptorFile', 'version=1', 'CID=a1b2c3d4']
+        lines = ['# Disk DescriptorFile', 'version=1']
+        if d != 'chain-no-cid':
+            lines.append('CID=' + self.cid())
+        if d == 'chain-rdm-physical':
+            create_type = 'vmfsPassthroughRawDeviceMap'
         if d == 'descriptor-parent':
             lines.append('parentCID=12345678')
+        elif self.args.parent:
+            if d != 'chain-no-parent-cid':
+                lines.append('parentCID=' + ('87654321' if d == 'chain-cid'
+                                             else self.parent_cid()))
+            lines.append('parentFileNameHint="%s"' %
+                         os.path.basename(self.args.parent))
         else:
             lines.append('parentCID=ffffffff')
         if d == 'descriptor-hint':
@@ -187,6 +216,14 @@ class Maker:
                     sectors -= 3
                 if d == 'descriptor-mismatch':
                     sectors *= 2
+                if d == 'chain-size':
+                    sectors -= 8
+                if d == 'chain-vsan':
+                    name = 'vsan://52ab8c77-1234'
+                if d == 'chain-sparse':
+                    kind = 'SPARSE'
+                if d == 'chain-path':
+                    name = '../' + name
             if d == 'descriptor-twice' and number == 1:
                 name = extents[0][2]
             line = '%s %s %s' % (access, sectors, kind)
@@ -446,8 +483,160 @@ class Maker:
         with open(self.args.output, 'wb') as out:
             out.write(self.descriptor(extents, CREATE_TYPES[kind]))
 
+    # Snapshots.
+
+    def cid(self):
+        return '%08x' % (zlib.crc32(self.args.output.encode()) & 0xfffffffe)
+
+    def parent_cid(self):
+        with open(self.args.parent, errors='replace') as f:
+            for line in f:
+                if line.startswith('CID='):
+                    return line[4:].strip()
+        return 'ffffffff'
+
+    def differences(self, grain):
+        """(number, data) of the grains that differ from the parent's."""
+        step = 1 << 20
+        with open(self.args.parent_raw, 'rb') as parent:
+            for start in range(0, self.capacity, step):
+                new = self.read(start, step)
+                parent.seek(start)
+                old = parent.read(step)
+                new += bytes(min(step, self.capacity - start) - len(new))
+                old += bytes(len(new) - len(old))
+                if new == old:
+                    continue
+                for i in range(0, len(new), grain):
+                    data = new[i:i + grain]
+                    if data != old[i:i + grain]:
+                        yield (start + i) // grain, data
+
+    def cowd(self, out):
+        d = self.damage
+        grain = self.args.cowd_grain
+        sectors = self.capacity // SECTOR
+        span = COWD_ENTRIES * grain
+        nr_tables = (sectors + span - 1) // span
+        directory = [0] * round_up(nr_tables, SECTOR // 4)
+        tables = {}
+        at = 4 + len(directory) * 4 // SECTOR
+        for number, data in self.differences(grain * SECTOR):
+            index = number // COWD_ENTRIES
+            if index not in tables:
+                tables[index] = [0] * COWD_ENTRIES
+                directory[index] = at
+                at += COWD_ENTRIES * 4 // SECTOR
+            tables[index][number % COWD_ENTRIES] = at
+            out.seek(at * SECTOR)
+            out.write(pad(data, grain * SECTOR))
+            at += grain
+        out.truncate(max(at * SECTOR, out.tell()))
+        first = min(tables) if tables else None
+        if tables:
+            table = tables[first]
+            used = next(i for i, e in enumerate(table) if e)
+            table[used] = {'cowd-gte-past-end': at,
+                           'cowd-gte-header': 1}.get(d, table[used])
+        for index, table in tables.items():
+            out.seek(directory[index] * SECTOR)
+            out.write(struct.pack('<%dI' % COWD_ENTRIES, *table))
+        if d == 'cowd-gt-past-end':
+            directory[first] = at
+        if d == 'cowd-gt-many':
+            directory = [directory[first]] * len(directory)
+        out.seek(4 * SECTOR)
+        out.write(struct.pack('<%dI' % len(directory), *directory))
+        out.seek(0)
+        out.write(struct.pack(
+            '<8I', 0x44574f44 if d == 'cowd-magic' else 0x44574f43,
+            2 if d == 'cowd-version' else 1, 3,
+            0 if d == 'cowd-capacity' else sectors,
+            3 if d == 'cowd-grain' else grain,
+            {'cowd-gd-header': 3, 'cowd-gd-past-end': at}.get(d, 4),
+            nr_tables - 1 if d == 'cowd-gd-few' else len(directory), at))
+        if d == 'cowd-cut':
+            out.truncate(at * SECTOR // 2)
+
+    def sesparse(self, out):
+        d = self.damage
+        span = SE_ENTRIES * SE_GRAIN
+        nr_tables = (self.capacity + span - 1) // span
+        directory = [0] * round_up(nr_tables, SECTOR // 8)
+        directory_at = 3 if self.args.tight else SE_DIRECTORY_SECTOR
+        tables, grains = {}, []
+        for number, data in self.differences(SE_GRAIN):
+            index = number // SE_ENTRIES
+            if index not in tables:
+                directory[index] = 1 << 60 | len(tables)
+                tables[index] = [0] * SE_ENTRIES
+            if data.strip(b'\0'):
+                n = len(grains)
+                entry = 3 << 60 | (n & 0xfff) << 48 | n >> 12
+                grains.append(pad(data, SE_GRAIN))
+            else:
+                entry = (1 if self.args.unmapped else 2) << 60
+            tables[index][number % SE_ENTRIES] = entry
+        first = min(tables) if tables else None
+        tables_at = directory_at + len(directory) * 8 // SECTOR
+        grains_at = tables_at + max(1, len(tables)) * 64
+        end = grains_at + len(grains) * 8
+        if tables:
+            table = tables[first]
+            used = next(i for i, e in enumerate(table) if e >> 60 == 3)
+            table[used] = {
+                'se-gte-kind': 4 << 60, 'se-gte-low': 5,
+                'se-gte-past-end': 3 << 60 | (len(grains) & 0xfff) << 48 |
+                                   len(grains) >> 12,
+                'se-gte-overflow': (4 << 60) - 1}.get(d, table[used])
+            directory[first] = {
+                'se-gde-kind': 2 << 60, 'se-gt-past-end': 1 << 60 | 1 << 31,
+            }.get(d, directory[first])
+        if d == 'se-gt-many':
+            directory = [directory[first]] * len(directory)
+        header = [0xcafebabe, 0x200000001, self.capacity // SECTOR, 8, 64,
+                  0, 0, 0, 0, 0, 1, 1, 2, 2, 2048, 2048,
+                  directory_at, len(directory) * 8 // SECTOR,
+                  tables_at, len(tables) * 64, grains_at, 0, grains_at, 0,
+                  grains_at, len(grains) * 8]
+        for name, field, value in (
+                ('se-magic', 0, 0xcafebabf), ('se-version', 1, 0x300000001),
+                ('se-capacity', 2, 0), ('se-grain', 3, 16),
+                ('se-table', 4, 128), ('se-flags', 6, 1),
+                ('se-volatile-past-end', 10, 1 << 60),
+                ('se-gd-past-end', 16, end), ('se-gd-small', 17, 0),
+                ('se-tables', 18, 1 << 56), ('se-grains', 24, 1 << 60)):
+            if d == name:
+                header[field] = value
+        out.write(pad(struct.pack('<26Q', *header)))
+        out.write(pad(struct.pack(
+            '<4Q', 0xcafecaff if d == 'se-volatile' else 0xcafecafe,
+            len(tables), 1, 1 if d == 'se-journal' else 0)))
+        out.seek(directory_at * SECTOR)
+        out.write(struct.pack('<%dQ' % len(directory), *directory))
+        for number, table in enumerate(tables.values()):
+            out.seek((tables_at + number * 64) * SECTOR)
+            out.write(struct.pack('<%dQ' % SE_ENTRIES, *table))
+        out.seek(grains_at * SECTOR)
+        out.write(b''.join(grains))
+        if d == 'se-cut':
+            out.truncate(grains_at * SECTOR)
+
+    def snapshot(self, kind):
+        suffix = 'delta' if kind == 'cowd' else 'sesparse'
+        name = '%s-%s.vmdk' % (os.path.splitext(self.args.output)[0], suffix)
+        with open(name, 'wb') as out:
+            getattr(self, kind)(out)
+        with open(self.args.output, 'wb') as out:
+            out.write(self.descriptor(
+                [('VMFSSPARSE' if kind == 'cowd' else 'SESPARSE',
+                  self.capacity, os.path.basename(name), 0)],
+                CREATE_TYPES[kind]))
+
     def make(self):
         kind = self.args.type
+        if kind in ('cowd', 'sesparse'):
+            return self.snapshot(kind)
         if kind in ('stream', 'stream-front', 'sparse'):
             with open(self.args.output, 'wb') as out:
                 if kind == 'stream':
@@ -485,6 +674,13 @@ def main():
                    help='compress badly: random data become longer')
     p.add_argument('--reverse', action='store_true',
                    help='last grain first (stream-front and sparse)')
+    p.add_argument('--parent', metavar='FILE',
+                   help='descriptor of the parent (cowd and sesparse)')
+    p.add_argument('--parent-raw', metavar='FILE', default='/dev/null',
+                   help='what the parent holds')
+    p.add_argument('--cowd-grain', type=int, default=1, metavar='SECTORS')
+    p.add_argument('--unmapped', action='store_true',
+                   help='grains of zeroes are unmapped ones (sesparse)')
     p.add_argument('--level', type=int, default=1, help='of compression')
     p.add_argument('input')
     p.add_argument('output')
