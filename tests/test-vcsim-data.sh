@@ -169,8 +169,16 @@ get 000 "$flat"
 rule '"garbage": "<html>no</html>"'
 get 200 "$flat"
 [ "$(cat "$tmp/body")" = '<html>no</html>' ] || fail "$(cat "$tmp/body")"
+rule '"status": 503, "offset": 5000'
+get 206 "$flat" -r 0-4999
+get 503 "$flat" -r 4096-8191
 vcsim_clear_rules
-[ "$(vcsim_counter rules_fired)" -eq 10 ] || fail "$(vcsim_counters)"
+vcsim_rule '{"status": 503, "every": 3}'
+for status in 206 206 503 206 206 503; do
+  get "$status" "$flat" -r 0-9
+done
+vcsim_clear_rules
+[ "$(vcsim_counter rules_fired)" -eq 13 ] || fail "$(vcsim_counters)"
 
 vcsim_set '{"other_certificate": true}'
 get 000 "$flat"

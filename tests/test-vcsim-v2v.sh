@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-3-Clause
 # slow
+# limit: 900
 #
 # Debian's virt-v2v converts a real guest out of the simulator, over
 # libvirt's ESX driver and nbdkit's curl plugin: an independent check that

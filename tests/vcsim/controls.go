@@ -4,6 +4,7 @@ package main
 
 import (
 	"encoding/json"
+	"math"
 	"strings"
 	"sync"
 	"time"
@@ -56,7 +57,8 @@ type settings struct {
 }
 
 // A rule fits some requests: the first `skip` of them are let through,
-// the next `count` (all, if 0) are answered as it says.
+// then each, or each `every`th, is answered as it says, until that was
+// done `count` times, if that is not 0.
 type rule struct {
 	Where    string `json:"where"` // folder (default), sdk, nfc
 	Endpoint string `json:"endpoint"`
@@ -64,6 +66,9 @@ type rule struct {
 	Method   string `json:"method"` // of SOAP, or GET, HEAD
 	Skip     int    `json:"skip"`
 	Count    int    `json:"count"`
+	Every    int    `json:"every"`
+	// Only requests for a range with this byte of the file.
+	Offset *int64 `json:"offset"`
 
 	DelayMS    int    `json:"delay_ms"`
 	Reset      bool   `json:"reset"`
@@ -158,24 +163,32 @@ func (c *controls) rulesJSON() []byte {
 
 // find returns a copy of the first rule that fires for a request; one
 // that does nothing if there is none.
-func (c *controls) find(where, endpoint, method, path string) rule {
+func (c *controls) find(where, endpoint, method, path, span string) rule {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	for _, r := range c.rules {
 		if r.Where != where ||
 			r.Endpoint != "" && r.Endpoint != endpoint ||
 			r.Method != "" && r.Method != method ||
-			!strings.Contains(path, r.Path) ||
+			!strings.Contains(path, r.Path) || !r.covers(span) ||
 			r.Count > 0 && r.Fired >= r.Count {
 			continue
 		}
 		r.Seen++
-		if r.Seen > r.Skip {
+		if n := r.Seen - r.Skip; n > 0 && (r.Every == 0 || n%r.Every == 0) {
 			r.Fired++
 			return *r
 		}
 	}
 	return rule{}
+}
+
+func (r *rule) covers(span string) bool {
+	if r.Offset == nil {
+		return true
+	}
+	start, end, ok := parseRange(span, math.MaxInt64)
+	return ok && start <= *r.Offset && *r.Offset < end
 }
 
 func sleepMS(ms int) {

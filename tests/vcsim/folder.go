@@ -29,7 +29,8 @@ func (f *front) serveFolder(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	sleepMS(f.controls.get().DelayMS)
-	rule := f.controls.find("folder", f.name, r.Method, name)
+	rule := f.controls.find("folder", f.name, r.Method, name,
+		r.Header.Get("Range"))
 	if f.fail(w, &rule) {
 		return
 	}

@@ -279,7 +279,7 @@ func (f *front) serveNFC(w http.ResponseWriter, r *http.Request) {
 	f.counters.add(f.name, "nfc_requests", 1)
 	set := f.controls.get()
 	sleepMS(set.DelayMS)
-	rule := f.controls.find("nfc", f.name, r.Method, r.URL.Path)
+	rule := f.controls.find("nfc", f.name, r.Method, r.URL.Path, "")
 	if f.fail(w, &rule) {
 		return
 	}

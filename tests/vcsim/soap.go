@@ -81,7 +81,8 @@ func (f *front) serveSDK(w http.ResponseWriter, r *http.Request) {
 	}
 	f.counters.add(f.name, "soap:"+method.Name, 1)
 	sleepMS(f.controls.get().SOAPDelayMS)
-	rule := f.controls.find("sdk", f.name, method.Name, method.This.Value)
+	rule := f.controls.find("sdk", f.name, method.Name, method.This.Value,
+		"")
 	if f.fail(w, &rule) {
 		return
 	}
