@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The client: its options, the pool of handles for requests, cookies,
- * headers and counters.
+ * The client: its options, the pool of handles for requests, and the
+ * counters.
  *
  * Cookies live in a curl share object, so that all handles, those of the
  * worker too, send the same ones.  Nothing else is shared: each handle
@@ -182,6 +182,15 @@ host_of_origin (const char *origin)
   return strndup (start, strcspn (start, ":"));
 }
 
+void
+http_free_secret (char *s)
+{
+  if (s) {
+    explicit_bzero (s, strlen (s));
+    free (s);
+  }
+}
+
 struct http_client *
 http_client_new (const struct http_options *o)
 {
@@ -222,15 +231,6 @@ http_client_new (const struct http_options *o)
   return NULL;
 }
 
-static void
-free_secret (char *s)
-{
-  if (s) {
-    explicit_bzero (s, strlen (s));
-    free (s);
-  }
-}
-
 void
 http_client_free (struct http_client *client)
 {
@@ -249,11 +249,11 @@ http_client_free (struct http_client *client)
   if (client->share)
     curl_share_cleanup (client->share);
   for (i = 0; i < client->headers.len; ++i)
-    free_secret (client->headers.ptr[i]);
+    http_free_secret (client->headers.ptr[i]);
   string_vector_reset (&client->headers);
-  free_secret (client->user);
-  free_secret (client->password);
-  free_secret (client->proxy);  /* may hold a password */
+  http_free_secret (client->user);
+  http_free_secret (client->password);
+  http_free_secret (client->proxy);  /* may hold a password */
   free (client->ca_pem);
   free (client->ca_file);
   free (client->origin);
@@ -406,73 +406,6 @@ http_setup (struct http_client *client, CURL *easy, const char *path,
   if (r == CURLE_OK && client->https)
     r = http_tls_setup (client, easy);
   return r;
-}
-
-struct curl_slist *
-http_header_list (struct http_client *client, const char *const *extra,
-                  bool *oom)
-{
-  struct curl_slist *list = NULL, *longer;
-  size_t i;
-
-  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&client->lock);
-
-  *oom = false;
-  for (i = 0; i < client->headers.len || (extra && *extra); ++i) {
-    longer = curl_slist_append (list, i < client->headers.len ?
-                                client->headers.ptr[i] : *extra++);
-    if (longer == NULL) {
-      curl_slist_free_all (list);
-      *oom = true;
-      return NULL;
-    }
-    list = longer;
-  }
-  return list;
-}
-
-static bool
-is_header_name (const char *name)
-{
-  return *name && name[strspn (name, "abcdefghijklmnopqrstuvwxyz"
-                               "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                               "0123456789-_")] == '\0';
-}
-
-int
-http_client_set_header (struct http_client *client, const char *name,
-                        const char *value)
-{
-  const size_t len = strlen (name);
-  char *line = NULL;
-  size_t i;
-
-  if (!is_header_name (name) || (value && strpbrk (value, "\r\n"))) {
-    log_error ("the header %s for %s has characters that HTTP does not "
-               "allow", printable (name), client->origin);
-    errno = EINVAL;
-    return -1;
-  }
-  if (value && asprintf (&line, "%s: %s", name, value) == -1) {
-    log_oom ();
-    return -1;
-  }
-
-  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&client->lock);
-
-  for (i = 0; i < client->headers.len; ++i)
-    if (strncasecmp (client->headers.ptr[i], name, len) == 0 &&
-        client->headers.ptr[i][len] == ':') {
-      free_secret (client->headers.ptr[i]);
-      string_vector_remove (&client->headers, i);
-      break;
-    }
-  if (line && string_vector_append (&client->headers, line) == -1) {
-    free_secret (line);
-    log_oom ();
-    return -1;
-  }
-  return 0;
 }
 
 unsigned

@@ -96,7 +96,7 @@ struct http_client {
   unsigned seed;                /* of the jitter */
   struct http_stats stats;
 
-  /* login.c */
+  /* session.c */
   bool logging_in;
   unsigned generation, login_attempts;
   pthread_cond_t login_done;
@@ -153,12 +153,8 @@ extern void http_reset (CURL *easy);
 extern CURLcode http_setup (struct http_client *client, CURL *easy,
                             const char *path, unsigned stall_timeout);
 
-/* The headers of the client, then EXTRA (or NULL).  NULL: no memory or
- * none (*OOM tells).
- */
-extern struct curl_slist *http_header_list (struct http_client *client,
-                                            const char *const *extra,
-                                            bool *oom);
+/* Wipe and free; NULL is allowed. */
+extern void http_free_secret (char *s);
 
 /* Monotonic milliseconds, and a condition variable that counts so. */
 extern uint64_t http_now (void);
@@ -271,7 +267,14 @@ extern int http_exchange (struct http_client *client,
                           struct http_response *response,
                           char **final_path);
 
-/*---- login.c ----*/
+/*---- session.c ----*/
+
+/* The headers of the client, then EXTRA (or NULL).  NULL: no memory or
+ * none (*OOM tells).
+ */
+extern struct curl_slist *http_header_list (struct http_client *client,
+                                            const char *const *extra,
+                                            bool *oom);
 
 /* Wait while somebody logs in.  The generation then. */
 extern unsigned http_wait_login (struct http_client *client);
