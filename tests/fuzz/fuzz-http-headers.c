@@ -60,18 +60,16 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     const char *newline = memchr (text + done, '\n', size - done);
     const size_t len = newline ? (size_t) (newline + 1 - text) - done :
       size - done;
-    /* A copy of its own, so that reading past its end is noticed. */
-    char *line = malloc (len + 1), *hex;
+    /* Copies of their own, so that reading past their end is noticed. */
+    char *hex = strndup (text + done, len);
+    char *line = malloc (len);
 
-    if (line == NULL)
-      return 0;
+    if (line == NULL || hex == NULL)
+      abort ();
     memcpy (line, text + done, len);
-    line[len] = '\0';
-    hex = strdup (line);
     http_parse_thumbprint (hex, pin);
-    free (hex);
-    line = realloc (line, len);
     http_range_reply_add (&reply, line, len);
+    free (hex);
     free (line);
     done += len;
   }

@@ -35,8 +35,8 @@ survives (const char *name, const char *fault, unsigned min_retries)
   capture_start ();
   o.stall_timeout = 1;
   client = http_client_new (&o);
-  snprintf (query, sizeof query, "key=survive-%s&size=%u&%s", name,
-            5000000, fault);
+  snprintf (query, sizeof query, "key=survive-%s&size=5000000&%s", name,
+            fault);
   f = open_disk (client, query);
   assert_non_null (f);
   memset (buf, 0xee, MIB);
@@ -158,12 +158,12 @@ test_open (void **state)
   struct http_options o = default_options ();
   CLEANUP_CLIENT struct http_client *client = http_client_new (&o);
   const char *paths[] = { "/none", "/disk?key=open&size=12345" };
-  struct http_file_options fo = { .paths = paths, .nr_paths = 2 };
+  struct http_file_options options = { .paths = paths, .nr_paths = 2 };
   struct http_file *f;
   uint8_t byte;
 
   capture_start ();
-  f = http_file_open (client, &fo);
+  f = http_file_open (client, &options);
   assert_non_null (f);
   assert_int_equal (http_file_size (f), 12345);
   assert_int_equal (http_file_path_index (f), 1);
@@ -175,8 +175,8 @@ test_open (void **state)
   check_bytes (&byte, 1, 12344);
   http_file_close (f);
 
-  fo.nr_paths = 1;
-  assert_null (http_file_open (client, &fo));
+  options.nr_paths = 1;
+  assert_null (http_file_open (client, &options));
   assert_int_equal (errno, ENOENT);
   assert_error ("/none: status 404");
 

@@ -163,11 +163,11 @@ test_reads (void **state)
   CLEANUP_HTTP_FILE struct http_file *f = NULL;
   CLEANUP_FREE uint8_t *buf = malloc (8 * MIB);
   const char *path = "/disk?key=tls&size=20000000";
-  const struct http_file_options fo = { .paths = &path, .nr_paths = 1 };
+  const struct http_file_options options = { .paths = &path, .nr_paths = 1 };
 
   o.thumbprint = right;
   client = http_client_new (&o);
-  f = http_file_open (client, &fo);
+  f = http_file_open (client, &options);
   assert_non_null (f);
   assert_int_equal (http_file_pread (f, buf, 8 * MIB, 1), 0);
   check_bytes (buf, 8 * MIB, 1);
@@ -177,7 +177,7 @@ test_reads (void **state)
   http_client_free (client);
   client = http_client_new (&o);
   capture_start ();
-  f = http_file_open (client, &fo);
+  f = http_file_open (client, &options);
   assert_null (f);
   assert_int_equal (errno, EPERM);
   assert_error ("SHA-256 thumbprint");
