@@ -132,11 +132,15 @@ add_host (const struct vsphere_session *s, const struct source_host *host,
   const size_t n = host->nr_secrets;
   const char *user = vsphere_secret (list, n, "user");
   const char *password = vsphere_secret (list, n, "password");
-  const char *thumbprint = vsphere_secret (list, n, "thumbprint");
-  const char *ca = vsphere_secret (list, n, "ca.crt");
+  const char *thumbprint = NULL, *ca = NULL;
 
-  if (ca == NULL)
-    ca = vsphere_secret (list, n, "cacert");
+  /* Those in the provider's Secret are of vCenter. */
+  if (list != s->endpoint->secrets) {
+    thumbprint = vsphere_secret (list, n, "thumbprint");
+    ca = vsphere_secret (list, n, "ca.crt");
+    if (ca == NULL)
+      ca = vsphere_secret (list, n, "cacert");
+  }
   if (thumbprint == NULL && ca == NULL)
     thumbprint = vcenter_says;
   if (user == NULL || password == NULL) {
