@@ -10,6 +10,7 @@
 #include "common/json/json.h"
 #include "common/util/log.h"
 #include "driver/command.h"
+#include "driver/driver_log.h"
 #include "driver/options.h"
 #include "driver/output.h"
 #include "driver/session.h"
@@ -27,6 +28,9 @@ static const char help[] =
 "  -o, --output=json|yaml|libvirtxml\n"
 "                             how to print (default: yaml)\n"
 "      --provider=NAME        the Provider, if the files hold several\n"
+"      --transport=auto|vddk|folder|export\n"
+"                             how vSphere disks are read (default: auto)\n"
+"      --vddk-libdir=DIR      where VMware's VDDK is\n"
 "  -v, --verbose              debug messages too\n"
 "      --help                 print this text\n"
 "\n"
@@ -39,6 +43,8 @@ static const char help[] =
 static const struct option options[] = {
   { "output", required_argument, NULL, 'o' },
   { "provider", required_argument, NULL, OPTION_PROVIDER },
+  { "transport", required_argument, NULL, OPTION_TRANSPORT },
+  { "vddk-libdir", required_argument, NULL, OPTION_VDDK_LIBDIR },
   { "verbose", no_argument, NULL, 'v' },
   { "help", no_argument, NULL, OPTION_HELP },
   { NULL, 0, NULL, 0 }
@@ -68,15 +74,42 @@ print_xml (const struct vm *vm)
   return 0;
 }
 
+/* How its disks would be read, or why they can not be. */
 static int
-print_vm (const struct vm *vm, enum output_format format)
+add_path (const struct session *s, const struct vm *vm, json_t *j)
+{
+  CLEANUP_SOURCE_PATH struct source_path path = { 0 };
+  CLEANUP_FREE char *why = NULL;
+  struct log_scope scope = { .hold = true };
+  json_t *to;
+  int r;
+
+  if (s->ops->path == NULL)
+    return 0;
+  log_scope_enter (&scope);
+  r = s->ops->path (s->source, vm, &path);
+  if (r == -1)
+    why = log_scope_take (&scope);
+  log_scope_leave (&scope);
+  to = json_object ();
+  if (json_set (j, "transferPath", to) == -1)
+    return -1;
+  if (r == -1)
+    return json_set_string (to, "error", why ? why : "unknown");
+  return json_set_string (to, "name", path.name) == -1 ? -1 :
+    json_set_string (to, "reason", path.reason);
+}
+
+static int
+print_vm (const struct session *s, const struct vm *vm,
+          enum output_format format)
 {
   CLEANUP_JSON json_t *j = NULL;
 
   if (format == OUTPUT_LIBVIRTXML)
     return print_xml (vm);
   j = vm_to_json (vm);
-  return j ? output_document (j, format) : -1;
+  return j && add_path (s, vm, j) == 0 ? output_document (j, format) : -1;
 }
 
 static int
@@ -109,12 +142,13 @@ main_describe (int argc, char **argv)
     session_print_problems (&s);
     return STATUS_PLAN;
   }
+  common_session_options (&c, &s);
   if (session_open (&s) == -1)
     return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
   if (session_describe (&s, argv[argc - 1], &vm) == -1)
     return errno == ENOENT || errno == EEXIST || errno == EINVAL ?
       STATUS_FAILED : STATUS_SOURCE;
-  return finish_stdout (print_vm (&vm, c.format) == 0 ? STATUS_OK :
+  return finish_stdout (print_vm (&s, &vm, c.format) == 0 ? STATUS_OK :
                         STATUS_FAILED);
 }
 

@@ -30,6 +30,9 @@ static const char help[] =
 "      --rate=SIZE            read at most SIZE bytes per second in all\n"
 "      --memory=SIZE          buffers of all copies (default: 96M)\n"
 "      --no-verify-manifest   do not check the source's own checksums\n"
+"      --transport=auto|vddk|folder|export\n"
+"                             how vSphere disks are read (default: auto)\n"
+"      --vddk-libdir=DIR      where VMware's VDDK is\n"
 "      --shutdown-timeout=SECONDS\n"
 "                             time for guests to shut down (default: 600)\n"
 "      --force-power-off      then power them off\n"
@@ -61,6 +64,8 @@ static const struct option options[] = {
   { "rate", required_argument, NULL, OPTION_RATE },
   { "memory", required_argument, NULL, OPTION_MEMORY },
   { "no-verify-manifest", no_argument, NULL, OPTION_NO_VERIFY_MANIFEST },
+  { "transport", required_argument, NULL, OPTION_TRANSPORT },
+  { "vddk-libdir", required_argument, NULL, OPTION_VDDK_LIBDIR },
   { "shutdown-timeout", required_argument, NULL, OPTION_SHUTDOWN_TIMEOUT },
   { "force-power-off", no_argument, NULL, OPTION_FORCE_POWER_OFF },
   { "leave-off", no_argument, NULL, OPTION_LEAVE_OFF },
@@ -205,6 +210,7 @@ migrate (const struct run_command *c, struct progress *p,
   if (session_choose_plan (s, c->common.plan) == -1)
     return STATUS_PLAN;
   progress_set_plan (p, s->plan_label);
+  common_session_options (&c->common, s);
   if (session_open (s) == -1)
     return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
   if (preflight (s, &preflight_options, &s->problems, &vms) == -1)

@@ -35,6 +35,9 @@ static const char help[] =
 "                         default export of its own port; NBDLIFT_LIBVIRTXML\n"
 "                         then names a domain for virt-v2v -i libvirtxml\n"
 "      --provider=NAME    the Provider, if the files hold several\n"
+"      --transport=auto|vddk|folder\n"
+"                         how vSphere disks are read (default: auto)\n"
+"      --vddk-libdir=DIR  where VMware's VDDK is\n"
 "  -v, --verbose          debug messages too\n"
 "      --help             print this text\n"
 "\n"
@@ -50,6 +53,8 @@ static const struct option options[] = {
   { "run", required_argument, NULL, OPTION_RUN },
   { "tcp", no_argument, NULL, OPTION_TCP },
   { "provider", required_argument, NULL, OPTION_PROVIDER },
+  { "transport", required_argument, NULL, OPTION_TRANSPORT },
+  { "vddk-libdir", required_argument, NULL, OPTION_VDDK_LIBDIR },
   { "verbose", no_argument, NULL, 'v' },
   { "help", no_argument, NULL, OPTION_HELP },
   { NULL, 0, NULL, 0 }
@@ -231,6 +236,7 @@ main_serve (int argc, char **argv)
     session_print_problems (&s);
     return STATUS_PLAN;
   }
+  common_session_options (&c, &s);
   if (session_open (&s) == -1)
     return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
   return serve (&s, argv[argc - 1], command, tcp);

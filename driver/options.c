@@ -15,6 +15,7 @@
 #include "driver/command.h"
 #include "driver/driver_log.h"
 #include "driver/options.h"
+#include "driver/session.h"
 
 void
 common_options_free (struct common_options *c)
@@ -111,6 +112,30 @@ machine_option (char **argv, struct common_options *c)
   return -1;
 }
 
+static int
+transport_option (char **argv, struct common_options *c)
+{
+  static const char *const names[] = { "auto", "vddk", "folder", "export" };
+  size_t i;
+
+  for (i = 0; i < ARRAY_SIZE (names); i++)
+    if (strcmp (optarg, names[i]) == 0) {
+      c->transport = optarg;
+      return -1;
+    }
+  return usage_error (argv, "--transport=%s: it is auto, vddk, folder or "
+                      "export", printable (optarg));
+}
+
+void
+common_session_options (const struct common_options *c, struct session *s)
+{
+  if (c->transport)
+    session_set (s, "transport", c->transport);
+  if (c->vddk_libdir)
+    session_set (s, "vddkLibDir", c->vddk_libdir);
+}
+
 int
 common_option (int opt, char **argv, struct common_options *c)
 {
@@ -145,6 +170,11 @@ common_option (int opt, char **argv, struct common_options *c)
     return -1;
   case OPTION_STATE:
     c->state = optarg;
+    return -1;
+  case OPTION_TRANSPORT:
+    return transport_option (argv, c);
+  case OPTION_VDDK_LIBDIR:
+    c->vddk_libdir = optarg;
     return -1;
   case OPTION_VM:
     if (string_vector_append_dup (&c->vms, optarg) == 0)

@@ -24,6 +24,8 @@ enum {
   OPTION_PROVIDER,
   OPTION_RATE,
   OPTION_STATE,
+  OPTION_TRANSPORT,
+  OPTION_VDDK_LIBDIR,
   OPTION_VM,
   OPTION_OWN,                   /* the first one of a command's own */
 };
@@ -38,6 +40,7 @@ struct common_options {
                                    json and yaml */
 
   const char *output, *state, *plan, *provider; /* or NULL */
+  const char *transport, *vddk_libdir;          /* likewise */
   string_vector vms;
   enum output_format format;
   bool quiet;
@@ -62,6 +65,11 @@ extern int number_option (char **argv, const char *name, const char *text,
                           uint64_t min, uint64_t max, uint64_t *r);
 extern int size_option (char **argv, const char *name, const char *text,
                         uint64_t min, uint64_t max, uint64_t *r);
+
+/* Give --transport and --vddk-libdir to the source that S will open. */
+struct session;
+extern void common_session_options (const struct common_options *c,
+                                    struct session *s);
 
 /* Progress as the options say: for people on standard error, unless JSON
  * lines go there.  Messages go through it from now on.  NULL reported.

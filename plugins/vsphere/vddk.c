@@ -155,6 +155,7 @@ vsphere_vddk_find (const struct vsphere_session *s, char **libdir,
 struct login {
   const char *user, *password;
   char *server;                 /* without scheme and port */
+  char *port;                   /* or NULL */
   char *thumbprint;             /* SHA-1 */
   char *moref;                  /* of the VM there */
 };
@@ -163,33 +164,38 @@ static void
 login_free (struct login *login)
 {
   free (login->server);
+  free (login->port);
   free (login->thumbprint);
   free (login->moref);
 }
 
-/* The host of "https://HOST:PORT/sdk"; of an IPv6 address without
- * brackets.  malloc'ed.  NULL reported.
+/* Host and port of "https://HOST:PORT/sdk"; an IPv6 address without its
+ * brackets.  0, or -1 reported.
  */
-static char *
-host_of_url (const char *url)
+static int
+split_server (const char *url, struct login *login)
 {
   CLEANUP_FREE char *origin = NULL, *path = NULL;
-  const char *host;
+  const char *host, *colon;
   size_t len;
-  char *r;
 
   if (http_split_url (url, &origin, &path) == -1)
-    return NULL;
+    return -1;
   host = strstr (origin, "//");
   host = host ? host + 2 : origin;
   if (*host == '[')
     len = strcspn (++host, "]");
   else
     len = strcspn (host, ":");
-  r = strndup (host, len);
-  if (r == NULL)
-    log_oom ();
-  return r;
+  colon = strchr (host + len, ':');
+  login->server = strndup (host, len);
+  login->port = colon && strcmp (colon, ":443") != 0 ? strdup (colon + 1) :
+    NULL;
+  if (login->server &&
+      (login->port || colon == NULL || strcmp (colon, ":443") == 0))
+    return 0;
+  log_oom ();
+  return -1;
 }
 
 /* SHA-1 of the certificate that VIM has accepted.  NULL reported. */
@@ -220,9 +226,27 @@ login_to_endpoint (const struct vsphere_session *s, const struct vm *vm,
     log_oom ();
     return -1;
   }
-  login->server = host_of_url (s->options.url);
-  login->thumbprint = login->server ? accepted_thumbprint (s->vim) : NULL;
+  if (split_server (s->options.url, login) == -1)
+    return -1;
+  login->thumbprint = accepted_thumbprint (s->vim);
   return login->thumbprint ? 0 : -1;
+}
+
+/* ADDRESS is a name or an address, with or without a port; more than one
+ * colon makes it an IPv6 address.  malloc'ed.  NULL reported.
+ */
+static char *
+url_of_host (const char *address)
+{
+  const char *colon = strchr (address, ':');
+  const bool bare_ipv6 = *address != '[' && colon && strchr (colon + 1, ':');
+  char *url;
+
+  if (asprintf (&url, "https://%s%s%s", bare_ipv6 ? "[" : "", address,
+                bare_ipv6 ? "]" : "") != -1)
+    return url;
+  log_oom ();
+  return NULL;
 }
 
 /* A host calls the same VM by another id: ask it. */
@@ -243,14 +267,9 @@ login_to_host (const struct vsphere_session *s, const struct vm *vm,
     errno = EINVAL;
     return -1;
   }
-  if (asprintf (&url, strchr (host->address, ':') == NULL ||
-                *host->address == '[' ||
-                strchr (host->address, ':') == strrchr (host->address, ':') ?
-                "https://%s" : "https://[%s]", host->address) == -1) {
-    url = NULL;
-    log_oom ();
+  url = url_of_host (host->address);
+  if (url == NULL)
     return -1;
-  }
   login->user = vsphere_secret (host->secrets, host->nr_secrets, "user");
   login->password = vsphere_secret (host->secrets, host->nr_secrets,
                                     "password");
@@ -268,8 +287,7 @@ login_to_host (const struct vsphere_session *s, const struct vm *vm,
   vim = vim_open (&options);
   if (vim == NULL)
     return -1;
-  login->server = host_of_url (url);
-  if (login->server &&
+  if (split_server (url, login) == 0 &&
       (login->thumbprint = accepted_thumbprint (vim)) != NULL)
     r = vim_find_vm (vim, &ref, &login->moref);
   err = errno;
@@ -305,6 +323,7 @@ fill_server (const struct vsphere_session *s, const struct login *login,
       append (server, "file", disk->name) == -1 ||
       append (server, "libdir", libdir) == -1 ||
       append (server, "server", login->server) == -1 ||
+      (login->port && append (server, "port", login->port) == -1) ||
       append (server, "user", login->user) == -1 ||
       string_vector_append_dup (&server->secret_keys, "password") == -1 ||
       string_vector_append_dup (&server->secret_values,
