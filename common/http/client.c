@@ -386,6 +386,7 @@ http_setup (struct http_client *client, CURL *easy, const char *path,
   SET (HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1);
   SET (HTTP09_ALLOWED, 0L);
   SET (FOLLOWLOCATION, 0L);
+  SET (SUPPRESS_CONNECT_HEADERS, 1L);
   SET (NOSIGNAL, 1L);
   SET (TCP_KEEPALIVE, 1L);
   SET (USERAGENT, "nbdlift/" NBDLIFT_VERSION);

@@ -53,9 +53,17 @@ http_fail_curl (struct http_client *client, CURL *easy, CURLcode code,
                 const char *error, struct http_failure *failure)
 {
   const char *text = *error ? error : curl_easy_strerror (code);
+  long proxy_status = 0;
 
   if (client->closing) {
     http_fail (failure, ESHUTDOWN, false, "the client is being closed");
+    return;
+  }
+  curl_easy_getinfo (easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+  if (proxy_status == 403 || proxy_status == 407) {
+    http_fail (failure, EPERM, false, "the proxy refuses the connection "
+               "(status %ld); it may want a user and a password in its URL",
+               proxy_status);
     return;
   }
   switch (code) {
@@ -69,7 +77,7 @@ http_fail_curl (struct http_client *client, CURL *easy, CURLcode code,
     fail_connect (client, easy, text, failure);
     return;
   case CURLE_OPERATION_TIMEDOUT:
-    http_fail (failure, ETIMEDOUT, true, "%s", printable (text));
+    http_fail (failure, ETIMEDOUT, client->reached, "%s", printable (text));
     return;
   case CURLE_PEER_FAILED_VERIFICATION:
     http_tls_explain (client, text, failure);
@@ -96,6 +104,13 @@ http_fail_curl (struct http_client *client, CURL *easy, CURLcode code,
   case CURLE_HTTP2:
     http_fail (failure, EIO, true, "the answer is not HTTP: %s",
                printable (text));
+    return;
+  case CURLE_URL_MALFORMAT:
+  case CURLE_BAD_FUNCTION_ARGUMENT:
+  case CURLE_UNKNOWN_OPTION:
+  case CURLE_SSL_CACERT_BADFILE:
+  case CURLE_SSL_CIPHER:
+    http_fail (failure, EINVAL, false, "%s", printable (text));
     return;
   default:
     http_fail (failure, EIO, true, "%s", printable (text));

@@ -15,7 +15,7 @@
  *
  * Errors are reported once, here, with method, path, status and remedy
  * (common/util/log.h), on the thread that called.  errno is EPERM (401,
- * 403, TLS checks), ENOENT (404), ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH
+ * 403, TLS checks), ENOENT (404, 410), ETIMEDOUT, ECONNREFUSED, EHOSTUNREACH
  * (no such host), ESHUTDOWN (the client is being closed), ECANCELED,
  * ENOMEM, or EIO.
  */
@@ -30,7 +30,8 @@
 
 struct http_client;
 
-/* Log in on the given client with http_request (and no_login set), then
+/* Log in on the given client with http_request (no_login set, and
+ * idempotent, so that a lost connection does not end everything), then
  * keep what it gives: a cookie is kept by itself, a token is handed to
  * http_client_set_header.  0, or -1 with errno and a report.  Called by
  * one thread at a time; every other request waits for it.

@@ -303,7 +303,8 @@ struct fetch {
   bool abandoned;               /* do not try again */
   unsigned logins;              /* for its sake */
   unsigned generation;          /* of the login it was last sent with */
-  unsigned tries;               /* that failed */
+  unsigned tries, wrong;        /* that failed; by our checks */
+  bool fresh;                   /* on a connection of its own next time */
   uint64_t due;                 /* ms: FETCH_WAITING ends */
   struct http_failure *failure; /* FETCH_FAILED; NULL: no memory for it */
   int err;                      /* FETCH_FAILED */
@@ -336,7 +337,7 @@ struct transfer {
   struct fetch *current;        /* that the next byte belongs to */
   struct http_file *file;
   uint64_t first, end, pos;     /* offsets in the file */
-  bool fresh;                   /* on a connection of its own */
+  bool retry, fresh;            /* fresh: on a connection of its own */
   uint64_t epoch;
   unsigned generation;
   struct http_range_reply reply;

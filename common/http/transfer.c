@@ -22,7 +22,7 @@
 /* Body bytes of an error that are read to keep the connection. */
 #define MAX_IGNORED 65536
 /* An answer that does not pass the checks is asked for again this often. */
-#define MAX_WRONG 3U
+#define MAX_WRONG 5U
 /* So many bytes of progress forgive the failures before. */
 #define PROGRESS 65536
 /* Successes for one more connection, after there were too many. */
@@ -81,13 +81,14 @@ http_transfer_take (struct transfer *t, struct fetch *f, size_t wanted)
 
   t->file = f->file;
   t->first = t->pos = f->offset + f->done;
-  t->fresh = f->tries > 0;
+  t->retry = f->tries > 0;
+  t->fresh = f->fresh;
   t->epoch = client->epoch;
   t->generation = client->generation;
   t->current = f;
   t->file->transfers++;
   add_to_run (t, f);
-  while (t->end - t->first < wanted && !t->fresh &&
+  while (t->end - t->first < wanted && !t->retry &&
          (f = find_next (list, t)) != NULL &&
          f->offset + f->length - t->first <= HTTP_RUN_MAX) {
     TAILQ_REMOVE (list, f, entry);
@@ -276,8 +277,6 @@ retry (struct transfer *t, struct fetch *f,
 {
   struct http_client *client = t->client;
   const bool wrong = t->failure.err != 0;
-  const unsigned max = wrong ? MIN (client->retries, MAX_WRONG) :
-    client->retries;
 
   if (f->done == f->length)
     http_fetch_done (client, f);
@@ -291,11 +290,15 @@ retry (struct transfer *t, struct fetch *f,
   else {
     if (!wrong && t->pos - t->first >= PROGRESS)
       f->tries = 0;
-    if (!failure->again || f->abandoned || f->tries >= max ||
-        (f->ahead && t->reply.status == 401))
+    if (wrong)
+      f->wrong++;
+    if (!failure->again || f->abandoned || f->tries >= client->retries ||
+        f->wrong > MAX_WRONG || (f->ahead && t->reply.status == 401))
       http_fetch_fail (client, f, failure->err, failure);
     else {
       f->tries++;
+      /* Where there are too many connections another one does not help. */
+      f->fresh = t->reply.status != 429 && t->reply.status != 503;
       http_fetch_again (client, f, delay);
     }
   }
@@ -311,7 +314,7 @@ http_transfer_end (struct transfer *t, CURLcode code)
   struct fetch *f;
 
   judge (t, code, &failure);
-  http_count_transfer (client, t->easy, t->fresh);
+  http_count_transfer (client, t->easy, t->retry);
   curl_easy_getinfo (t->easy, CURLINFO_RETRY_AFTER, &retry_after);
   curl_slist_free_all (t->headers);
   t->headers = NULL;

@@ -16,6 +16,7 @@
 #     fault=NAME:M:N     the data requests M to M+N-1 (counted from 0) of
 #                        this key meet the fault; repeat for more
 #     fault=NAME         all of them do
+#     chaos=PERCENT      of the data requests meet any fault
 #     auth=cookie        wants a session that /login gave
 #     expire=N           the N-th data request ends all sessions
 #   /login?key=K         PUT or POST: a cookie with quotes; refuse=1: 401
@@ -29,6 +30,7 @@
 
 import json
 import os
+import random
 import re
 import socket
 import ssl
@@ -42,6 +44,10 @@ import urllib.parse
 PERIOD = 1048583
 PATTERN = bytes((i * i * 31 + i * 7 + (i >> 8)) & 255 for i in range(PERIOD))
 LONG = PATTERN * 5
+CHAOS = ('500', '502', '503', '429', 'ignore-range', 'wrong-start', 'shifted',
+         'wrong-total', 'bad-range', 'no-range', 'short', 'short-length',
+         'short-close', 'long', 'garbage', 'reset', 'close', 'etag',
+         'modified', 'gzip')
 
 
 def pattern(start, length):
@@ -265,6 +271,8 @@ class Connection:
             return
         fault = self.fault(number) if number >= 0 or \
             self.arg('probe') else None
+        if number >= 0 and random.randrange(100) < self.number_arg('chaos'):
+            fault = random.choice(CHAOS)
         identity = [('ETag', '"one"'),
                     ('Last-Modified', 'Mon, 23 Nov 2026 04:00:00 GMT')]
         if size == 0 or start >= size:
@@ -353,8 +361,8 @@ def tunnel(sock):
         if not data:
             return
         head += data
-    if not head.startswith(b'CONNECT '):
-        sock.sendall(b'HTTP/1.1 400 No\r\nContent-Length: 0\r\n\r\n')
+    if not head.startswith(b'CONNECT 127.0.0.1:'):
+        sock.sendall(b'HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n')
         return
     proxied += 1
     host, port = head.split()[1].decode().rsplit(':', 1)

@@ -46,8 +46,9 @@ test_split (void **state)
 
   f = open_disk (client, "key=split&size=100000000&delay=20");
   read_right (f, 4 * MIB, 8 * MIB);
-  assert_true (server_count ("split", "max_in_flight") >= 3);
+  assert_true (server_count ("split", "max_in_flight") > 1);
   http_client_stats (client, &stats);
+  assert_int_equal (stats.active_max, 4);
   assert_int_equal (stats.copied, 0);
   assert_int_equal (stats.memory_max, 0);
   counters = server_counters ("split");
@@ -61,7 +62,8 @@ test_split (void **state)
 
   /* A larger one has the same connections, and larger requests. */
   read_right (f, 32 * MIB, 32 * MIB);
-  assert_true (server_count ("split", "max_in_flight") >= 5);
+  http_client_stats (client, &stats);
+  assert_int_equal (stats.active_max, 8);
   assert_true (server_count ("split", "max_in_flight") <= 8);
   assert_true (server_count ("split", "data") < 4 + 32);
   assert_true (server_count ("split", "connections") <= 9);
@@ -80,7 +82,7 @@ test_limit (void **state)
   client = http_client_new (&o);
   f = open_disk (client, "key=limit&size=100000000&delay=5");
   read_right (f, 32 * MIB, 12345);
-  assert_int_equal (server_count ("limit", "max_in_flight"), 3);
+  assert_true (server_count ("limit", "max_in_flight") <= 3);
   http_client_stats (client, &stats);
   assert_int_equal (stats.active_max, 3);
   assert_true (server_count ("limit", "connections") <= 4);
@@ -102,7 +104,7 @@ test_ahead (void **state)
   for (offset = 0; offset + 65536 <= 30000000; offset += 65536)
     read_right (f, 65536, offset);
   read_right (f, 30000000 - offset, offset);
-  assert_true (server_count ("ahead", "max_in_flight") >= 4);
+  assert_true (server_count ("ahead", "max_in_flight") > 1);
   /* 458 reads; every byte was asked for once, but for the first ones. */
   assert_true (server_count ("ahead", "data") <= 40);
   http_client_stats (client, &stats);
@@ -196,7 +198,7 @@ test_neighbours (void **state)
   http_client_stats (client, &stats);
   if (stats.bytes >= 72 * MIB)
     fail_msg ("%llu bytes", (unsigned long long) stats.bytes);
-  assert_true (server_count ("neighbours", "max_in_flight") >= 4);
+  assert_true (server_count ("neighbours", "max_in_flight") > 1);
   assert_true (server_count ("neighbours", "max_in_flight") <= 8);
 }
 
@@ -309,6 +311,75 @@ test_ahead_faults (void **state)
   }
 }
 
+/* Everything at once: readers in order and at random, sessions that end
+ * and one answer in twelve that is wrong.
+ */
+static int
+log_in (struct http_client *client, void *opaque)
+{
+  const struct http_request request = {
+    .method = "POST", .path = "/login?key=chaos", .no_login = true,
+    .idempotent = true,
+  };
+  CLEANUP_HTTP_RESPONSE struct http_response response = { 0 };
+
+  if (http_request (client, &request, &response) == -1)
+    return -1;
+  return http_check_status (client, &request, &response);
+}
+
+static void *
+read_anywhere (void *opaque)
+{
+  struct reader *r = opaque;
+  uint64_t x = r->first + 99;
+  int i;
+
+  for (i = 0; i < 60; ++i) {
+    x = x * UINT64_C (6364136223846793005) + 1442695040888963407;
+    read_right (r->f, 1 + (x >> 13) % r->count, (x >> 33) % 19000000);
+  }
+  return NULL;
+}
+
+static void
+test_chaos (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = NULL;
+  struct http_file *f;
+  struct http_stats stats;
+  struct reader readers[8];
+  pthread_t threads[8];
+  size_t i;
+
+  capture_start ();
+  o.retries = 50;
+  o.retry_delay_ms = 1;
+  o.block = 64 * KIB;
+  o.memory = 2 * MIB;
+  o.login = log_in;
+  client = http_client_new (&o);
+  f = open_disk (client, "key=chaos&size=20000000&chaos=8&auth=cookie&"
+                 "expire=100");
+  for (i = 0; i < 8; ++i) {
+    readers[i] = (struct reader) {
+      .f = f, .first = i * MIB, .step = 30000, .end = (i + 2) * MIB,
+      .count = i < 4 ? 30000 : 900000,
+    };
+    pthread_create (&threads[i], NULL, i < 4 ? read_stripe : read_anywhere,
+                    &readers[i]);
+  }
+  for (i = 0; i < 8; ++i)
+    pthread_join (threads[i], NULL);
+  http_client_stats (client, &stats);
+  assert_true (stats.retries > 5);
+  assert_int_equal (stats.logins, 2);
+  assert_true (stats.memory_max <= 2 * MIB);
+  assert_int_equal (captured_errors, 0);
+  http_file_close (f);
+}
+
 int
 main (void)
 {
@@ -321,6 +392,7 @@ main (void)
     cmocka_unit_test (test_memory),
     cmocka_unit_test (test_close),
     cmocka_unit_test (test_ahead_faults),
+    cmocka_unit_test (test_chaos),
   };
 
   return cmocka_run_group_tests (tests, server_setup, server_teardown);

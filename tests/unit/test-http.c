@@ -203,6 +203,19 @@ test_refused (void **state)
 }
 
 static void
+test_bad_path (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = http_client_new (&o);
+  CLEANUP_HTTP_RESPONSE struct http_response response = { 0 };
+
+  capture_start ();
+  assert_int_equal (get (client, "/a b\033", &response), -1);
+  assert_int_equal (errno, EINVAL);
+  assert_error ("/a b\\x1b: ");
+}
+
+static void
 test_bad_options (void **state)
 {
   static const struct {
@@ -368,6 +381,15 @@ test_proxy (void **state)
   http_client_free (client);
   assert_int_equal (server_count ("", "proxied"), before + 1);
 
+  capture_start ();
+  o.url = "https://refused.invalid";
+  client = http_client_new (&o);
+  assert_int_equal (get (client, "/echo", &response), -1);
+  assert_int_equal (errno, EPERM);
+  assert_error ("the proxy refuses the connection (status 407)");
+  http_client_free (client);
+
+  o.url = server_url ("https");
   o.proxy = NULL;
   o.proxy_from_environment = true;
   setenv ("https_proxy", server_url ("proxy"), 1);
@@ -601,6 +623,7 @@ main (void)
     cmocka_unit_test (test_retry),
     cmocka_unit_test (test_timeouts),
     cmocka_unit_test (test_refused),
+    cmocka_unit_test (test_bad_path),
     cmocka_unit_test (test_bad_options),
     cmocka_unit_test (test_basic_and_headers),
     cmocka_unit_test (test_cookies),
