@@ -337,6 +337,35 @@ const struct plan_kind plan_kind_provider = {
 
 /* Host */
 
+/* "10.0.0.1:8443", "[fd00::1]:8443": for hosts behind a port forwarding;
+ * Forklift has no port.
+ */
+static bool
+is_address_and_port (const char *text)
+{
+  const char *colon = strrchr (text, ':');
+  unsigned char addr[16];
+  char host[64];
+  uint64_t port;
+  size_t len;
+  int family = AF_INET;
+
+  if (colon == NULL || !parse_u64 (colon + 1, &port) || port < 1 ||
+      port > 65535)
+    return false;
+  len = colon - text;
+  if (*text == '[' && len > 2 && text[len - 1] == ']') {
+    family = AF_INET6;
+    text++;
+    len -= 2;
+  }
+  if (len >= sizeof host)
+    return false;
+  memcpy (host, text, len);
+  host[len] = '\0';
+  return inet_pton (family, host, addr) == 1;
+}
+
 static int
 check_ip_address (struct decoder *d, const struct yaml_node *node,
                   void *base)
@@ -345,7 +374,8 @@ check_ip_address (struct decoder *d, const struct yaml_node *node,
 
   if (node->type != YAML_STRING ||
       inet_pton (AF_INET, node->text, addr) == 1 ||
-      inet_pton (AF_INET6, node->text, addr) == 1)
+      inet_pton (AF_INET6, node->text, addr) == 1 ||
+      is_address_and_port (node->text))
     return 0;
   return decode_problem (d, PROBLEM_CRITICAL, "IpNotValid", node, NULL,
                          NULL, "'%s' is not an IP address",
