@@ -18,6 +18,8 @@
 #include "common/include/minmax.h"
 
 #define HITS_TO_BEGIN 2
+/* Blocks without data that are passed over in one go. */
+#define MAX_PASSED 256
 
 /* What was read ahead for S continues S, too. */
 static bool
@@ -65,6 +67,7 @@ http_ahead_plan (struct http_file *f, struct http_stream_pos *s)
   const size_t block = client->block;
   const unsigned most = 2 * client->limit;
   uint64_t index, end;
+  unsigned passed = 0;
 
   if (client->no_readahead || s->hits < HITS_TO_BEGIN)
     return;
@@ -78,6 +81,11 @@ http_ahead_plan (struct http_file *f, struct http_stream_pos *s)
   for (; index * block < end && client->nr_wanted < client->limit; ++index) {
     if (http_block_find (f, index))
       continue;
+    if (!http_block_worth (f, index)) {
+      if (passed++ < MAX_PASSED)
+        end = MIN (f->size, end + block);
+      continue;
+    }
     if (http_block_new (f, index, true) == NULL)
       break;
   }

@@ -123,6 +123,16 @@ evict (struct http_client *client, bool ahead)
   return false;
 }
 
+bool
+http_block_worth (struct http_file *f, uint64_t index)
+{
+  const uint64_t offset = index * f->client->block;
+  const uint64_t length = MIN (f->client->block, f->size - offset);
+
+  return f->allocated == NULL ||
+    f->allocated (f->allocated_opaque, offset, length) >= length / 2;
+}
+
 struct block *
 http_block_new (struct http_file *f, uint64_t index, bool ahead)
 {

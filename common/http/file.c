@@ -177,6 +177,14 @@ http_file_path_index (const struct http_file *f)
   return f->path_index;
 }
 
+void
+http_file_set_allocated (struct http_file *f, http_allocated fn,
+                         void *opaque)
+{
+  f->allocated = fn;
+  f->allocated_opaque = opaque;
+}
+
 struct file_blob {
   struct blob blob;
   struct http_file *file;

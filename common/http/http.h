@@ -274,6 +274,19 @@ extern size_t http_file_path_index (const struct http_file *f);
 extern int http_file_pread (struct http_file *f, void *buf, size_t count,
                             uint64_t offset);
 
+/* Of the COUNT bytes from OFFSET, how many hold data?  Called with a lock
+ * held: it must be quick, and must not call anything of this header.
+ */
+typedef uint64_t (*http_allocated) (void *opaque, uint64_t offset,
+                                    uint64_t count);
+
+/* Tell which parts of a sparse file are worth reading ahead: by default
+ * all of them.  Any bytes can still be read.  To be called before the
+ * first read; OPAQUE is used until the file is closed.
+ */
+extern void http_file_set_allocated (struct http_file *f, http_allocated fn,
+                                     void *opaque);
+
 /* The file as a blob, which owns it (also when this fails).  NULL with
  * errno and a report.
  */

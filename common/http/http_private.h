@@ -377,6 +377,8 @@ struct http_file {
   string_vector headers;        /* with a NULL at its end */
   uint64_t size;
   char etag[256], modified[64];
+  http_allocated allocated;     /* or NULL */
+  void *allocated_opaque;
 
   /* The client's lock. */
   unsigned transfers;           /* that use it */
@@ -400,6 +402,8 @@ struct block {
 
 /* With the lock held. */
 extern struct block *http_block_find (struct http_file *f, uint64_t index);
+/* Does the block hold enough data to be read as a whole? */
+extern bool http_block_worth (struct http_file *f, uint64_t index);
 /* Make one and queue its fetch; NULL if there is no memory for it. */
 extern struct block *http_block_new (struct http_file *f, uint64_t index,
                                      bool ahead);

@@ -131,7 +131,8 @@ begin_read (struct read *read, uint8_t *buf, size_t count, uint64_t offset)
     part->length = MIN (count, size - part->offset);
     part->dst = buf;
     /* From half a block on the copy costs more than a request saves. */
-    if (b == NULL && s && part->length < size / 2)
+    if (b == NULL && s && part->length < size / 2 &&
+        http_block_worth (f, index))
       b = http_block_new (f, index, false);
     if (b)
       use_block (client, part, b);

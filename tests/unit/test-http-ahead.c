@@ -124,6 +124,38 @@ test_ahead (void **state)
   assert_int_equal (server_count ("noahead", "max_in_flight"), 1);
 }
 
+/* Two blocks in sixteen hold data. */
+static uint64_t
+allocated (void *opaque, uint64_t offset, uint64_t count)
+{
+  assert_true (offset % MIB == 0 && count <= MIB);
+  return offset / MIB % 16 < 2 ? count : 0;
+}
+
+/* What a sparse file does not hold is not read ahead, and a reader that
+ * passes over it is still one in order.
+ */
+static void
+test_sparse (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = http_client_new (&o);
+  CLEANUP_HTTP_FILE struct http_file *f = NULL;
+  struct http_stats stats;
+  uint64_t offset;
+
+  f = open_disk (client, "key=sparse&size=268435456&delay=5");
+  http_file_set_allocated (f, allocated, NULL);
+  for (offset = 0; offset < 256 * MIB; offset += 128 * KIB)
+    if (offset / MIB % 16 < 2)
+      read_right (f, 128 * KIB, offset);
+  http_client_stats (client, &stats);
+  assert_true (stats.bytes < 33 * MIB);
+  assert_true (stats.ahead_hits > 25);
+  /* The rest can be read all the same. */
+  read_right (f, 4096, 100 * MIB);
+}
+
 /* Random reads take what they ask for and nothing else; what was read
  * ahead before is dropped.
  */
@@ -387,6 +419,7 @@ main (void)
     cmocka_unit_test (test_split),
     cmocka_unit_test (test_limit),
     cmocka_unit_test (test_ahead),
+    cmocka_unit_test (test_sparse),
     cmocka_unit_test (test_random),
     cmocka_unit_test (test_neighbours),
     cmocka_unit_test (test_memory),
