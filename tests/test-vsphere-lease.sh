@@ -105,8 +105,8 @@ nothing_left
 # ------------------------------------------------- cancelled
 
 rm -rf "$tmp/out"
-vcsim_set '{"lease_host": "", "rate": 200000}'
-run --transport=export >"$tmp/log" 2>&1 &
+vcsim_set '{"lease_host": ""}'
+run --transport=export --rate=200K >"$tmp/log" 2>&1 &
 pid=$!
 leases () {
   [ "$(vcsim_counter leases_open)" -gt 0 ]
