@@ -287,7 +287,7 @@ vsphere_plugin_config (const char *key, const char *value)
   "esxi-password=<PASSWORD>  Password for that host (default: password).\n" \
   "esxi-thumbprint=<HEX>     As thumbprint, of that host.\n" \
   "esxi-user=<USER>          User for that host (default: user).\n" \
-  "file=<DISK>               The same as disk=.\n" \
+  "[file=]<DISK>             The same as disk=.\n" \
   "password=<PASSWORD>       (required) Better +FILE or -FD.\n" \
   "port=<PORT>               Port of the server (default 443).\n" \
   "proxy=<URL>               HTTP proxy (default none).\n" \
