@@ -73,14 +73,17 @@ struct import {
   bool target_failed;
 };
 
-/* As fast as --rate allows. */
+/* No faster than --rate allows. */
 static void
-keep_rate (struct copy_budget *budget, size_t len)
+keep_rate (struct run_vm *rv, size_t len)
 {
   int ms;
 
-  while ((ms = budget_take_bytes (budget, len)) > 0) {
-    const struct timespec pause = { ms / 1000, ms % 1000 * 1000000L };
+  while (!run_vm_stopped (rv) &&
+         (ms = budget_take_bytes (&rv->run->budget, len)) > 0) {
+    const struct timespec pause = {
+      .tv_nsec = MIN (ms, 500) * 1000000L,
+    };
 
     nanosleep (&pause, NULL);
   }
@@ -92,7 +95,7 @@ import_data (void *opaque, uint64_t offset, const void *buf, size_t count)
   struct import *im = opaque;
   struct run_vm *rv = im->job->t->rv;
 
-  keep_rate (&rv->run->budget, count);
+  keep_rate (rv, count);
   if (copy_stream_data (im->stream, offset, buf, count) == -1) {
     im->target_failed = true;
     return -1;

@@ -106,7 +106,8 @@ nothing_left
 
 rm -rf "$tmp/out"
 vcsim_set '{"lease_host": ""}'
-run --transport=export --rate=200K >"$tmp/log" 2>&1 &
+"$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out" --transport=export \
+  --rate=200K >"$tmp/log" 2>&1 &
 pid=$!
 leases () {
   [ "$(vcsim_counter leases_open)" -gt 0 ]
