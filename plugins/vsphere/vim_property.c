@@ -175,20 +175,24 @@ read_page (const struct vim *vim, xmlDocPtr doc, xmlNodePtr returnval,
   return 0;
 }
 
-/* The page that TOKEN stands for. */
+/* The page that TOKEN stands for.  1: a fault. */
 static int
 next_page (struct vim *vim, const char *token, struct vim_objects *objects,
-           char **next)
+           char **next, struct vim_fault *fault)
 {
   CLEANUP_STRBUF struct strbuf args = { 0 };
   const size_t before = objects->list.len;
   xmlNodePtr returnval;
   xmlDocPtr doc;
+  int r;
 
-  if (vim_add_text (&args, "token", token) == -1 ||
-      vim_call (vim, "ContinueRetrievePropertiesEx", "PropertyCollector",
-                vim->property_collector, args.ptr, &doc, &returnval) == -1)
+  if (vim_add_text (&args, "token", token) == -1)
     return -1;
+  r = vim_invoke (vim, LOG_LEVEL_ERROR, "ContinueRetrievePropertiesEx",
+                  "PropertyCollector", vim->property_collector, args.ptr,
+                  &doc, &returnval, fault);
+  if (r != 0)
+    return r;
   *next = vim_child_text (returnval, "token");
   if (read_page (vim, doc, returnval, objects) == -1)
     return -1;
@@ -235,8 +239,9 @@ retrieve (struct vim *vim, const char *spec, struct vim_objects *out,
     CLEANUP_FREE char *this = token;
 
     token = NULL;
-    if (next_page (vim, this, &objects, &token) == -1)
-      return -1;
+    r = next_page (vim, this, &objects, &token, fault);
+    if (r != 0)
+      return r;
   }
   *out = objects;
   memset (&objects, 0, sizeof objects);
@@ -422,11 +427,11 @@ create_view (struct vim *vim, const char *types)
   return id;
 }
 
-int
-vim_get_all (struct vim *vim, const char *type, const char *const *paths,
-             struct vim_objects *objects)
+/* 1: a fault. */
+static int
+get_view (struct vim *vim, const char *type, const char *const *paths,
+          struct vim_objects *objects, struct vim_fault *fault)
 {
-  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
   CLEANUP_STRBUF struct strbuf set = { 0 };
   CLEANUP_FREE char *view = create_view (vim, type);
   int r;
@@ -443,15 +448,7 @@ vim_get_all (struct vim *vim, const char *type, const char *const *paths,
                      "<path>view</path><skip>false</skip>"
                      "</selectSet></objectSet>") == -1)
     goto oom;
-  r = retrieve_known (vim, type, paths, set.ptr, objects, &fault);
-  if (r == 1) {
-    CLEANUP_FREE char *what = NULL;
-
-    if (asprintf (&what, "list of all objects of type %s", type) == -1)
-      what = NULL;
-    vim_fault_report (LOG_LEVEL_ERROR, vim, what ? what : type, &fault);
-    r = -1;
-  }
+  r = retrieve_known (vim, type, paths, set.ptr, objects, fault);
   if (r == 0)                   /* else it goes with the session */
     vim_invoke (vim, LOG_LEVEL_DEBUG, "DestroyView", "ContainerView", view,
                 NULL, NULL, NULL, NULL);
@@ -459,6 +456,29 @@ vim_get_all (struct vim *vim, const char *type, const char *const *paths,
 
  oom:
   log_oom ();
+  return -1;
+}
+
+int
+vim_get_all (struct vim *vim, const char *type, const char *const *paths,
+             struct vim_objects *objects)
+{
+  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
+  CLEANUP_FREE char *what = NULL;
+  const unsigned generation = http_client_generation (vim->http);
+  int r;
+
+  r = get_view (vim, type, paths, objects, &fault);
+  /* Views and pages end with the session that they belong to. */
+  if (r == 1 && http_client_generation (vim->http) != generation) {
+    vim_fault_free (&fault);
+    r = get_view (vim, type, paths, objects, &fault);
+  }
+  if (r != 1)
+    return r;
+  if (asprintf (&what, "list of all objects of type %s", type) == -1)
+    what = NULL;
+  vim_fault_report (LOG_LEVEL_ERROR, vim, what ? what : type, &fault);
   return -1;
 }
 

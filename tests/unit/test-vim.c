@@ -294,6 +294,51 @@ test_endless_pages (void **state)
   assert_int_equal (objects.list.len, 0);
 }
 
+/* A view, and the pages of a reply, are of the session that ended. */
+static void
+test_view_ends (void **state)
+{
+  static const struct fake_step steps[] = {
+    VIEW,
+    { "RetrievePropertiesEx", 500, FAULT ("NotAuthenticated", "") },
+    { "RetrievePropertiesEx", 500, FAULT ("ManagedObjectNotFound", "") },
+    VIEW,
+    { "RetrievePropertiesEx", 200,
+      PROPERTIES (OBJECT ("VirtualMachine", "vm-1", NAME ("one"))) },
+    VIEW_GONE,
+
+    VIEW,
+    { "RetrievePropertiesEx", 200,
+      PROPERTIES ("<token>0</token>"
+                  OBJECT ("VirtualMachine", "vm-1", NAME ("one"))) },
+    { "ContinueRetrievePropertiesEx", 500, FAULT ("NotAuthenticated", "") },
+    { "ContinueRetrievePropertiesEx", 500, FAULT ("InvalidArgument", "") },
+    VIEW,
+    { "RetrievePropertiesEx", 200,
+      PROPERTIES (OBJECT ("VirtualMachine", "vm-1", NAME ("one"))) },
+    VIEW_GONE,
+
+    VIEW,
+    { "RetrievePropertiesEx", 500, FAULT ("ManagedObjectNotFound", "") },
+    { NULL }
+  };
+  CLEANUP_VIM struct vim *vim = session (steps);
+  size_t i;
+
+  for (i = 0; i < 2; i++) {
+    CLEANUP_VIM_OBJECTS struct vim_objects objects = { 0 };
+
+    assert_int_equal (vim_get_all (vim, "VirtualMachine", name_only,
+                                   &objects), 0);
+    assert_int_equal (objects.list.len, 1);
+  }
+  assert_int_equal (captured_errors, 0);
+  assert_int_equal (vim_get_all (vim, "VirtualMachine", name_only, NULL), -1);
+  assert_int_equal (errno, ENOENT);
+  assert_error ("list of all objects of type VirtualMachine");
+  assert_null (fake_steps->method);
+}
+
 static void
 test_missing (void **state)
 {
@@ -692,6 +737,7 @@ main (void)
     cmocka_unit_test (test_faults),
     cmocka_unit_test (test_pages),
     cmocka_unit_test (test_endless_pages),
+    cmocka_unit_test (test_view_ends),
     cmocka_unit_test (test_missing),
     cmocka_unit_test (test_unknown_property),
     cmocka_unit_test (test_path),
