@@ -37,13 +37,48 @@ http_block_find (struct http_file *f, uint64_t index)
   return NULL;
 }
 
+/* Buffers are used again: memory that is new to the process costs a page
+ * fault for each 4 KiB.  All are of the size of a whole block, and there
+ * are never more than the limit of memory allows.
+ */
+struct spare_buffer {
+  struct spare_buffer *next;
+};
+
+static void *
+take_buffer (struct http_client *client)
+{
+  struct spare_buffer *spare = client->spare_buffers;
+
+  if (spare == NULL)
+    return malloc (client->block);
+  client->spare_buffers = spare->next;
+  return spare;
+}
+
+static void
+keep_buffer (struct http_client *client, void *buf)
+{
+  struct spare_buffer *spare = buf;
+
+  spare->next = client->spare_buffers;
+  client->spare_buffers = spare;
+}
+
+void
+http_buffers_free (struct http_client *client)
+{
+  while (client->spare_buffers)
+    free (take_buffer (client));
+}
+
 static void
 free_block (struct http_client *client, struct block *b)
 {
-  client->held -= b->fetch.length;
+  client->held -= client->block;
+  keep_buffer (client, b->fetch.buf);
   pthread_cond_destroy (&b->changed);
   free (b->fetch.failure);
-  free (b->fetch.buf);
   free (b);
 }
 
@@ -141,16 +176,16 @@ http_block_new (struct http_file *f, uint64_t index, bool ahead)
   const size_t length = MIN (client->block, f->size - offset);
   struct block *b;
 
-  if (length > client->memory)
+  if (client->block > client->memory)
     return NULL;
-  while (client->held > client->memory - length)
+  while (client->held > client->memory - client->block)
     if (!evict (client, ahead))
       return NULL;
 
   b = calloc (1, sizeof *b);
   if (b == NULL)
     return NULL;
-  b->fetch.buf = malloc (length);
+  b->fetch.buf = take_buffer (client);
   if (b->fetch.buf == NULL) {
     free (b);
     return NULL;
@@ -167,7 +202,7 @@ http_block_new (struct http_file *f, uint64_t index, bool ahead)
   b->hashed = true;
   LIST_INSERT_HEAD (bucket_of (f, index), b, bucket);
   TAILQ_INSERT_TAIL (&client->lru, b, lru);
-  client->held += length;
+  client->held += client->block;
   client->stats.memory_max = MAX (client->stats.memory_max, client->held);
   if (ahead)
     client->stats.ahead_blocks++;

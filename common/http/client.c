@@ -246,6 +246,7 @@ http_client_free (struct http_client *client)
     curl_easy_cleanup (handle->easy);
     free (handle);
   }
+  http_buffers_free (client);
   if (client->share)
     curl_share_cleanup (client->share);
   for (i = 0; i < client->headers.len; ++i)

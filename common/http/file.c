@@ -159,6 +159,8 @@ http_file_close (struct http_file *f)
       http_wake (f->client);
     while (f->transfers > 0)
       pthread_cond_wait (&f->client->changed, &f->client->lock);
+    if (f->client->held == 0)
+      http_buffers_free (f->client);
   }
   string_vector_free (&f->headers);
   free (f->path);

@@ -53,6 +53,7 @@ enum http_trust { TRUST_SYSTEM, TRUST_CA, TRUST_PIN, TRUST_NOTHING };
 
 struct fetch;
 struct block;
+struct spare_buffer;
 struct transfer;
 TAILQ_HEAD (fetch_list, fetch);
 TAILQ_HEAD (block_list, block);
@@ -123,6 +124,7 @@ struct http_client {
   struct block_bucket buckets[HTTP_BUCKETS];
   struct block_list lru;        /* next to evict first */
   uint64_t held;                /* bytes in blocks */
+  struct spare_buffer *spare_buffers; /* of former blocks */
 };
 
 /* Every public function that takes time is between these two.  -1 with
@@ -414,6 +416,8 @@ extern void http_block_put (struct http_client *client, struct block *b,
 extern void http_block_drop (struct http_client *client, struct block *b);
 /* Its fetch has ended, well or not; may free B. */
 extern void http_block_settle (struct http_client *client, struct block *b);
+/* Free the buffers that are kept for new blocks. */
+extern void http_buffers_free (struct http_client *client);
 /* Those of F with FIRST <= index < LAST, and hit or not. */
 extern void http_blocks_drop (struct http_file *f, uint64_t first,
                               uint64_t last, bool also_hit);
