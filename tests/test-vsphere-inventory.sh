@@ -131,7 +131,7 @@ for name in "$moref" web "/eu/DC0/vm/a/b/web" "eu/DC0/vm/a/b/web" \
   describe "$name"
   is vm .id "\"$moref\""
 done
-describe 'sla/sh%\'
+describe "sla/sh%\\"
 is vm '[.concerns[].id] | map(select(startswith("vmware.disk") or startswith("vmware.nbdlift")))' \
   '["vmware.nbdlift.tools.not_running","vmware.disk.rdm.detected","vmware.disk_mode.independent","vmware.disk.nvme.detected","vmware.disk.shared.detected"]'
 expect_error "2 VMs fit 'twin': /eu/DC0/vm/[ab]/twin \(vm-[0-9]+\), /eu" \
@@ -208,6 +208,59 @@ provider "$vc_url" "$vc_user" "$vc_password" "$thumbprint" \
   '  settings: {sdkEndpoint: esxi}'
 expect_error 'sdkEndpoint is esxi, but .* is VMware vCenter' \
   "$NBDLIFT" inventory "$tmp/p.yaml" vc hosts
+expect_no_sessions
+
+# A plan: one VM by id, one by path; maps by id and by name.
+cat >"$tmp/plan.yaml" <<YAML
+apiVersion: forklift.konveyor.io/v1beta1
+kind: Provider
+metadata: {name: host, namespace: m}
+spec: {type: openshift}
+---
+apiVersion: forklift.konveyor.io/v1beta1
+kind: NetworkMap
+metadata: {name: nets, namespace: m}
+spec:
+  provider: {source: {name: vc, namespace: m}, destination: {name: host, namespace: m}}
+  map:
+  - {source: {name: VM Network}, destination: {type: pod}}
+  - {source: {id: $(jq -r '.[3].nics[1].network.id' "$tmp/vms-1.json")}, destination: {type: multus, name: nad, namespace: m}}
+  - {source: {name: nsx}, destination: {type: ignored}}
+---
+apiVersion: forklift.konveyor.io/v1beta1
+kind: StorageMap
+metadata: {name: stores, namespace: m}
+spec:
+  provider: {source: {name: vc, namespace: m}, destination: {name: host, namespace: m}}
+  map:
+  - {source: {id: $(jq -r '.[3].disks[1].datastore.id' "$tmp/vms-1.json")}, destination: {storageClass: fast}}
+  - {source: {name: ds 2}, destination: {storageClass: slow}}
+---
+apiVersion: forklift.konveyor.io/v1beta1
+kind: Plan
+metadata: {name: plan, namespace: m}
+spec:
+  provider: {source: {name: vc, namespace: m}, destination: {name: host, namespace: m}}
+  map: {network: {name: nets, namespace: m}, storage: {name: stores, namespace: m}}
+  targetNamespace: m
+  vms:
+  - id: $moref
+  - name: /eu/DC0/vm/a/twin
+YAML
+provider "$vc_url" "$vc_user" "$vc_password" "$thumbprint"
+expect_status 0 "$NBDLIFT" check "$tmp/p.yaml" "$tmp/plan.yaml"
+expect_output '^ready: 0 critical'
+expect_output 'VM web: The VM has a TPM'
+sed -i '/name: nsx/d; /name: ds 2/d' "$tmp/plan.yaml"
+expect_status 3 "$NBDLIFT" check "$tmp/p.yaml" "$tmp/plan.yaml"
+expect_output "NIC 3 is on network 'nsx' \(id opaquenetwork-[0-9]+\)"
+expect_output "is on storage 'ds 2' \(id datastore-[0-9]+\)"
+sed -i 's,/eu/DC0/vm/a/twin,twin,' "$tmp/plan.yaml"
+expect_status 3 "$NBDLIFT" check "$tmp/p.yaml" "$tmp/plan.yaml"
+expect_output 'DuplicateVM|2 VMs fit'
+provider "$vc_url" "$vc_user" wrong "$thumbprint"
+expect_status 4 "$NBDLIFT" check "$tmp/p.yaml" "$tmp/plan.yaml"
+expect_output 'refuses the user name or the password'
 expect_no_sessions
 
 # An ESXi host by itself.

@@ -165,7 +165,7 @@ check_state (const struct look *look)
     return -1;
   if (vm->vm.power == VM_POWER_OFF &&
       add (look, "vmware.vm_powered_off.detected", "The VM is off",
-           "Information", "Its IP addresses are not known: it must run when "
+           "Warning", "Its IP addresses are not known: it must run when "
            "the plan is checked for preserveStaticIPs to have an "
            "effect.") == -1)
     return -1;

@@ -403,13 +403,10 @@ list_hosts (struct list *l)
     "summary.config", "summary.hardware", "config.dateTimeInfo",
     "config.network", NULL
   };
-  static const char *const parents[] = { "name", "parent", NULL };
   size_t i;
 
   l->collection = "hosts";
-  if (vim_get_all (l->vim, "Folder,Datacenter,ComputeResource,"
-                   "ClusterComputeResource", parents, &l->folders) == -1 ||
-      vim_get_all (l->vim, "HostSystem", paths, &l->objects) == -1)
+  if (get_objects (l, "HostSystem", paths) == -1)
     return -1;
   for (i = 0; i < l->objects.list.len; i++)
     if (add_host (l, l->objects.list.ptr[i]) == -1)

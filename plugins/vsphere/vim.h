@@ -156,7 +156,7 @@ extern int vim_node_ref (xmlNodePtr node, struct vim_ref *ref);
 /* An object and all above it, with name and parent; for the two below. */
 extern int vim_ancestors (struct vim *vim, const char *type, const char *id,
                           struct vim_objects *tree);
-/* All folders, datacenters and vApps. */
+/* All folders, datacenters, clusters and pools (a vApp is one). */
 extern int vim_all_folders (struct vim *vim, struct vim_objects *tree);
 
 /* As vim_inventory_path, vim_datacenter_path, of the object called NAME (as

@@ -556,5 +556,6 @@ vim_all_folders (struct vim *vim, struct vim_objects *tree)
 {
   static const char *const paths[] = { "name", "parent", NULL };
 
-  return vim_get_all (vim, "Folder,Datacenter,VirtualApp", paths, tree);
+  return vim_get_all (vim, "Folder,Datacenter,ComputeResource,ResourcePool",
+                      paths, tree);
 }

@@ -185,10 +185,11 @@ static void
 report_no_permission (enum log_level level, const struct vim *vim,
                       const char *what, const struct vim_fault *fault)
 {
-  vim_log (level, "%s: %s: no permission: user '%s' needs the privilege %s "
-           "on %s %s: grant it there or above", http_client_origin (vim->http),
-           what, printable (vim->user),
-           fault->name ? printable (fault->name) : "(the server does not say)",
+  vim_log (level, "%s: %s: no permission: user '%s' needs %s%s on %s %s: "
+           "grant it there or above", http_client_origin (vim->http), what,
+           printable (vim->user),
+           fault->name ? "the privilege " : "a privilege that the server "
+           "does not name", fault->name ? printable (fault->name) : "",
            fault->object.type ? printable (fault->object.type) : "the",
            fault->object.id ? printable (fault->object.id) : "object");
   errno = EPERM;

@@ -200,7 +200,8 @@ test_faults (void **state)
                 "</privilegeId>"), EPERM,
          "needs the privilege VirtualMachine.Interact.PowerOff on Folder "
          "group-7");
-  fault (FAULT ("NoPermission", ""), EPERM, "(the server does not say)");
+  fault (FAULT ("NoPermission", ""), EPERM,
+         "a privilege that the server does not name on the object");
   fault (FAULT ("ManagedObjectNotFound", ""), ENOENT,
          "PowerOffVM_Task of VirtualMachine vm-1: the server has no such");
   fault (FAULT ("InvalidPowerState", ""), EBUSY, "power state");
