@@ -325,7 +325,7 @@ test_session (void **state)
   capture_start ();
   o.login = log_in;
   o.login_opaque = (char *) "/login?key=session&delay=200";
-  o.no_readahead = true;
+  o.memory = 1;                 /* each read is a request */
   client = http_client_new (&o);
   f = open_disk (client,
                  "key=session&size=40000000&auth=cookie&expire=40&delay=5");
