@@ -21,6 +21,7 @@
 #include "plugins/vsphere/vim_private.h"
 
 #define KEEP_ALIVE_SECONDS 600
+#define KEEP_ALIVE_TIMEOUT 30
 #define LOGOUT_SECONDS 10
 
 static int
@@ -313,6 +314,24 @@ vim_open (const struct vim_options *options)
 
 /*---- keeping it alive, and closing ----*/
 
+/* Whoever closes us waits for this. */
+static void
+ask_for_time (struct vim *vim)
+{
+  const struct vim_request request = {
+    .method = "CurrentTime", .type = "ServiceInstance",
+    .id = "ServiceInstance", .timeout = KEEP_ALIVE_TIMEOUT,
+  };
+  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
+  struct vim_reply reply = { 0 };
+  const int r = vim_soap_send (vim, &request, &reply, &fault);
+
+  if (r == 0)
+    xmlFreeDoc (reply.doc);
+  else if (r == 1 && vim_fault_is (&fault, "NotAuthenticated"))
+    http_client_login (vim->http, reply.generation);
+}
+
 static void *
 keep_alive (void *opaque)
 {
@@ -329,8 +348,7 @@ keep_alive (void *opaque)
     if (vim->closing)
       break;
     pthread_mutex_unlock (&vim->lock);
-    vim_invoke (vim, LOG_LEVEL_DEBUG, "CurrentTime", "ServiceInstance",
-                "ServiceInstance", NULL, NULL, NULL, NULL);
+    ask_for_time (vim);
     pthread_mutex_lock (&vim->lock);
   }
   pthread_mutex_unlock (&vim->lock);

@@ -227,14 +227,20 @@ vim_fault_report (enum log_level level, const struct vim *vim,
 
 /*---- requests ----*/
 
+/* Tries of the others while the server is too busy to take them, with
+ * pauses that double.
+ */
+#define BUSY_TRIES 5
+#define BUSY_PAUSE_MS 250
+
 /* Methods that can be asked twice: they change nothing, or twice is as
  * once.
  */
 static const char *const idempotent[] = {
   "RetrieveServiceContent", "CurrentTime", "RetrievePropertiesEx",
   "FindByInventoryPath", "FindByUuid", "FindAllByUuid",
-  "QueryChangedDiskAreas", "HttpNfcLeaseProgress", "HttpNfcLeaseGetManifest",
-  "Logout",
+  "CreateContainerView", "DestroyView", "QueryChangedDiskAreas",
+  "HttpNfcLeaseProgress", "HttpNfcLeaseGetManifest", "Logout",
 };
 
 static bool
@@ -309,13 +315,19 @@ read_fault (xmlNodePtr node, struct vim_fault *fault)
   return vim_fault_read (first ? first : node, message, fault);
 }
 
+static bool
+too_many_sessions (const struct http_response *response)
+{
+  return strcasestr (response->body, "out of http sessions") != NULL;
+}
+
 /* Of an answer that is no SOAP message. */
 static int
 report_status (const struct vim *vim, const struct vim_request *request,
                const struct http_request *req,
                const struct http_response *response)
 {
-  if (strcasestr (response->body, "out of http sessions")) {
+  if (too_many_sessions (response)) {
     log_error ("%s%s: status %u: too many sessions are open on the server: "
                "end those that nobody uses, or raise "
                "config.vmacore.soap.maxSessionCount",
@@ -363,6 +375,27 @@ read_reply (const struct vim *vim, const struct vim_request *request,
   return 0;
 }
 
+/* Status 503 means that nothing was done, so that any method can be sent
+ * again.
+ */
+static int
+send_request (struct vim *vim, const struct http_request *req,
+              struct http_response *response)
+{
+  unsigned pause = BUSY_PAUSE_MS, tries;
+
+  for (tries = 1; ; tries++) {
+    if (http_request (vim->http, req, response) == -1)
+      return -1;
+    if (response->status != 503 || req->idempotent || tries == BUSY_TRIES ||
+        too_many_sessions (response))
+      return 0;
+    http_response_free (response);
+    vim_sleep_ms (pause);
+    pause *= 2;
+  }
+}
+
 int
 vim_soap_send (struct vim *vim, const struct vim_request *request,
                struct vim_reply *reply, struct vim_fault *fault)
@@ -391,7 +424,7 @@ vim_soap_send (struct vim *vim, const struct vim_request *request,
   req.body = envelope.ptr;
   req.body_len = envelope.len;
 
-  if (http_request (vim->http, &req, &response) == -1)
+  if (send_request (vim, &req, &response) == -1)
     return -1;
   reply->generation = response.generation;
   if (response.status != 200 &&

@@ -126,6 +126,7 @@ http_response_free (struct http_response *response)
 {
   free (response->body);
   free (response->headers);
+  memset (response, 0, sizeof *response);
 }
 
 int

@@ -174,6 +174,27 @@ test_login_again (void **state)
   assert_int_equal (fake_logins, 3);
 }
 
+/* A server that is too busy has done nothing. */
+static void
+test_busy (void **state)
+{
+#define BUSY { "PowerOffVM_Task", 503, "busy" }
+  static const struct fake_step steps[] = {
+    BUSY, BUSY,
+    { "PowerOffVM_Task", 200, ANSWER ("PowerOffVM_Task", "") },
+    BUSY, BUSY, BUSY, BUSY, BUSY, { NULL }
+  };
+  CLEANUP_VIM struct vim *vim = session (steps);
+
+  assert_int_equal (vim_call (vim, "PowerOffVM_Task", "VirtualMachine",
+                              "vm-1", NULL, NULL, NULL), 0);
+  assert_int_equal (captured_errors, 0);
+  assert_int_equal (vim_call (vim, "PowerOffVM_Task", "VirtualMachine",
+                              "vm-1", NULL, NULL, NULL), -1);
+  assert_error ("status 503");
+  assert_null (fake_steps->method);
+}
+
 /*---- faults ----*/
 
 static void
@@ -735,6 +756,7 @@ main (void)
     cmocka_unit_test (test_no_password),
     cmocka_unit_test (test_bad_characters),
     cmocka_unit_test (test_login_again),
+    cmocka_unit_test (test_busy),
     cmocka_unit_test (test_faults),
     cmocka_unit_test (test_pages),
     cmocka_unit_test (test_endless_pages),
