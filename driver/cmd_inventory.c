@@ -19,7 +19,7 @@ static const char help[] =
 "\n"
 "PLAN is a file of manifests (YAML or JSON), or - for standard input;\n"
 "PROVIDER the name of a Provider in it, as NAME or NAMESPACE/NAME;\n"
-"COLLECTION one of vms, networks, storages, disks, hosts.\n"
+"COLLECTION one of vms, networks, storages (or datastores), disks, hosts.\n"
 "\n"
 "  -o, --output=table|json|yaml\n"
 "                             how to print (default: table)\n"
@@ -74,6 +74,7 @@ static const struct {
   { "vms", SOURCE_VMS, vm_columns },
   { "networks", SOURCE_NETWORKS, other_columns },
   { "storages", SOURCE_STORAGES, other_columns },
+  { "datastores", SOURCE_STORAGES, other_columns },
   { "disks", SOURCE_DISKS, disk_columns },
   { "hosts", SOURCE_HOSTS, other_columns },
 };
@@ -118,7 +119,7 @@ main_inventory (int argc, char **argv)
       break;
   if (i == NR_COLLECTIONS)
     return usage_error (argv, "no collection '%s'; it is vms, networks, "
-                        "storages, disks or hosts",
+                        "storages (datastores), disks or hosts",
                         printable (argv[argc - 1]));
 
   if (session_load (&s, (const char *const *) &argv[optind],

@@ -72,7 +72,7 @@ static const struct secret_key ova_keys[] = {
 static const struct secret_key host_keys[] = {
   { "user", REQUIRED }, { "password", REQUIRED }, { "provider", OPTIONAL },
   { "ip", OPTIONAL }, { "cacert", OPTIONAL }, { "ca.crt", OPTIONAL },
-  { "insecureSkipVerify", OPTIONAL },
+  { "insecureSkipVerify", OPTIONAL }, { "thumbprint", OPTIONAL },
   { NULL, 0 }
 };
 
