@@ -158,6 +158,9 @@ static const struct field provider_settings[] = {
   { .name = "vddkConfig", .type = FIELD_STRING },
   { .name = "vddkLibDir", .type = FIELD_STRING },
   { .name = "transport", .type = FIELD_ENUM, .words = transports },
+  { .name = "connections", .type = FIELD_STRING },
+  { .name = "timeout", .type = FIELD_STRING },
+  { .name = "proxy", .type = FIELD_STRING },
   { .name = "esxiCloneMethod", .type = FIELD_STRING, .flags = FIELD_UNUSED,
     .note = "known to Forklift from 2.9 (copy by the storage array)" },
   { .name = NULL }
