@@ -7,8 +7,8 @@
  * that makes a difference both spellings are tried, once, and the one that
  * was found is the first to be tried for the next file.
  *
- * A file that a running VM has open gives status 500, as do faults of the
- * server.  What it is we learn from the power state.
+ * A file that a running VM has open gives status 500, as do some faults
+ * of the server.  Which of them it is we learn from the power state.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "common/include/cleanup.h"
+#include "common/include/minmax.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "plugins/vsphere/folder.h"
@@ -135,22 +136,36 @@ spell_all (struct folder *folder, const char *path,
 
 /*---- reading ----*/
 
-/* Add to the error that was reported what the power state tells. */
+static bool
+is_locked (struct folder *folder, const char *path)
+{
+  static const char *const headers[] = { "Range: bytes=0-0", NULL };
+  CLEANUP_HTTP_RESPONSE struct http_response response = { 0 };
+  const struct http_request request = {
+    .path = path, .headers = headers, .max_body = 64 * KIB,
+  };
+
+  return http_request (folder->http, &request, &response) == 0 &&
+    response.status == 500;
+}
+
+/* Add to the error that was reported what it means if this is a lock. */
 static void
-explain (struct folder *folder, const char *path)
+explain (struct folder *folder, const char *name, const char *path)
 {
   const int err = errno;
-  enum vm_power state;
+  enum vm_power state = VM_POWER_UNKNOWN;
 
-  if (err == EIO && vim_power_state (folder->vim, folder->vm, &state) == 0) {
+  if (err == EIO && is_locked (folder, path)) {
+    vim_power_state (folder->vim, folder->vm, &state);
     if (state == VM_POWER_ON)
       log_error ("%s: the VM is powered on, and then its host keeps this "
                  "file locked; shut the VM down, or use the VDDK transport",
-                 printable (path));
+                 printable (name));
     else
-      log_error ("%s: if the server says status 500, the file is locked: "
-                 "another VM, a backup or a running task has it open",
-                 printable (path));
+      log_error ("%s: the file is locked: the VM is suspended, or another "
+                 "VM, a backup or a running task has it open",
+                 printable (name));
   }
   errno = err;
 }
@@ -201,7 +216,7 @@ folder_pread (struct blob *blob, void *buf, size_t count, uint64_t offset)
   if ((b->folder->started ? http_file_pread (b->file, buf, count, offset)
                           : read_early (b, buf, count, offset)) == 0)
     return 0;
-  explain (b->folder, blob->name);
+  explain (b->folder, blob->name, b->path);
   return -1;
 }
 
@@ -243,7 +258,7 @@ open_file (struct folder_blob *b)
         folder->spelling ^= 1;
     }
     else
-      explain (folder, b->blob.name);
+      explain (folder, b->blob.name, spellings[0]);
   }
   for (i = 0; i < NR_SPELLINGS; i++)
     free (spellings[i]);

@@ -24,6 +24,21 @@
 #define KEEP_ALIVE_TIMEOUT 30
 #define LOGOUT_SECONDS 10
 
+static void
+logout (struct vim *vim)
+{
+  const struct vim_request request = {
+    .method = "Logout", .type = "SessionManager", .id = vim->session_manager,
+    .no_login = true, .timeout = LOGOUT_SECONDS,
+  };
+  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
+  struct vim_reply reply = { 0 };
+
+  /* A session that has ended before is as good. */
+  if (vim_soap_send (vim, &request, &reply, &fault) == 0)
+    xmlFreeDoc (reply.doc);
+}
+
 static int
 login (struct http_client *http, void *opaque)
 {
@@ -39,6 +54,11 @@ login (struct http_client *http, void *opaque)
   CLEANUP_FREE char *what = NULL;
   int r;
 
+  /* What looked like the end of the session may be a fault on the way: then
+   * it would stay behind.
+   */
+  if (http_client_generation (http) > 0)
+    logout (vim);
   http_client_clear_cookies (http);
   if (vim_add_text (&args, "userName", vim->user) == -1 ||
       vim_add_text (&args, "password", vim->password) == -1)
@@ -371,21 +391,6 @@ vim_start (struct vim *vim)
   }
   vim->has_thread = true;
   return 0;
-}
-
-static void
-logout (struct vim *vim)
-{
-  const struct vim_request request = {
-    .method = "Logout", .type = "SessionManager", .id = vim->session_manager,
-    .no_login = true, .timeout = LOGOUT_SECONDS,
-  };
-  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
-  struct vim_reply reply = { 0 };
-
-  /* A session that has ended before is as good. */
-  if (vim_soap_send (vim, &request, &reply, &fault) == 0)
-    xmlFreeDoc (reply.doc);
 }
 
 void
