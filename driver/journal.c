@@ -528,6 +528,46 @@ journal_set_power (struct journal *j, enum vm_power before_us, bool ours)
 }
 
 char *
+journal_hook (const struct journal *j, const char *step)
+{
+  LOCK (j);
+  const char *s = json_get_string (json_object_get (j->doc, "hooks"), step,
+                                   NULL);
+
+  return s ? strdup (s) : NULL;
+}
+
+int
+journal_set_hook (struct journal *j, const char *step, const char *hook)
+{
+  LOCK (j);
+  json_t *before = remember (j);
+
+  if (before == NULL)
+    return -1;
+  if ((!json_is_object (json_object_get (j->doc, "hooks")) &&
+       json_set (j->doc, "hooks", json_object ()) == -1) ||
+      json_set_string (json_object_get (j->doc, "hooks"), step, hook) == -1)
+    return give_up (j, before);
+  return save (j, before);
+}
+
+int
+journal_forget_hook (struct journal *j, const char *step)
+{
+  LOCK (j);
+  json_t *before;
+
+  if (json_object_get (json_object_get (j->doc, "hooks"), step) == NULL)
+    return 0;
+  before = remember (j);
+  if (before == NULL)
+    return -1;
+  json_object_del (json_object_get (j->doc, "hooks"), step);
+  return save (j, before);
+}
+
+char *
 journal_published (const struct journal *j)
 {
   LOCK (j);

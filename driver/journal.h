@@ -110,6 +110,15 @@ extern enum vm_power journal_power (const struct journal *j, bool *ours);
 extern int journal_set_power (struct journal *j, enum vm_power before,
                               bool ours);
 
+/* Which hook ("namespace/name") has succeeded at STEP ("PreHook"),
+ * malloc'ed, or NULL.  Forget: the one at STEP is to be run again.
+ * journal_forget_all leaves this alone.
+ */
+extern char *journal_hook (const struct journal *j, const char *step);
+extern int journal_set_hook (struct journal *j, const char *step,
+                             const char *hook);
+extern int journal_forget_hook (struct journal *j, const char *step);
+
 /* Where the manifest is (malloc'ed), or NULL while it is not written. */
 extern char *journal_published (const struct journal *j);
 extern int journal_set_published (struct journal *j, const char *where);

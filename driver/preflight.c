@@ -15,6 +15,7 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/driver_log.h"
+#include "driver/hook.h"
 #include "driver/preflight.h"
 
 /* What the functions below share. */
@@ -126,6 +127,57 @@ check_plan (const struct look *look)
   return 0;
 }
 
+static bool
+on_path (const char *program)
+{
+  const char *path = getenv ("PATH");
+
+  if (strchr (program, '/'))
+    return access (program, X_OK) == 0;
+  while (path && *path) {
+    const size_t n = strcspn (path, ":");
+    CLEANUP_FREE char *file = NULL;
+
+    if (asprintf (&file, "%.*s/%s", (int) n, path, program) == -1) {
+      file = NULL;
+      return true;
+    }
+    if (access (file, X_OK) == 0)
+      return true;
+    path += n + (path[n] == ':');
+  }
+  return false;
+}
+
+/* Can the hooks of a VM be run here? */
+static int
+check_hooks (const struct look *look, const struct preflight_vm *p)
+{
+  const char *ns = look->s->plan->meta.namespace_;
+  size_t i;
+
+  for (i = 0; i < p->pvm->hooks.len; i++) {
+    const struct plan_hook *hook =
+      plan_find_hook (&look->s->set, &p->pvm->hooks.ptr[i].hook, ns);
+
+    if (hook == NULL || (hook->playbook == NULL && hook->image == NULL))
+      continue;                 /* plan_check has said so */
+    if (!on_path (hook_program (hook)) &&
+        add_vm (look, p, PROBLEM_CRITICAL, "HookNotReady",
+                hook->playbook ? "install the package ansible-core" :
+                "install the package podman, or give the Hook a playbook",
+                "Hook %s is run by %s, which is not installed here",
+                printable (hook->meta.name), hook_program (hook)) == -1)
+      return -1;
+    if (hook->service_account &&
+        add_vm (look, p, PROBLEM_ADVISORY, "FieldNotUsed", NULL,
+                "Hook %s: serviceAccount has an effect in a cluster only",
+                printable (hook->meta.name)) == -1)
+      return -1;
+  }
+  return 0;
+}
+
 /* The features of one entry of spec.vms. */
 static int
 check_entry (const struct look *look, const struct preflight_vm *p)
@@ -133,10 +185,7 @@ check_entry (const struct look *look, const struct preflight_vm *p)
   const struct plan_vm *pvm = p->pvm;
   size_t i;
 
-  if (pvm->hooks.len > 0 &&
-      add_vm (look, p, unsupported (look), "NotSupported",
-              "remove the hooks of this VM and run them by hand",
-              "hooks are not run yet") == -1)
+  if (check_hooks (look, p) == -1)
     return -1;
   if ((pvm->pvc_name_template || pvm->volume_name_template ||
        pvm->network_name_template) &&
@@ -481,28 +530,6 @@ find_all (const struct look *look, preflight_vm_vector *all)
       return -1;
   }
   return 0;
-}
-
-static bool
-on_path (const char *program)
-{
-  const char *path = getenv ("PATH");
-
-  if (strchr (program, '/'))
-    return access (program, X_OK) == 0;
-  while (path && *path) {
-    const size_t n = strcspn (path, ":");
-    CLEANUP_FREE char *file = NULL;
-
-    if (asprintf (&file, "%.*s/%s", (int) n, path, program) == -1) {
-      file = NULL;
-      return true;
-    }
-    if (access (file, X_OK) == 0)
-      return true;
-    path += n + (path[n] == ':');
-  }
-  return false;
 }
 
 /* Programs that a run will need. */

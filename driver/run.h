@@ -162,6 +162,14 @@ extern int run_power_done (struct run_vm *rv);
 /* After a failure: power it on again if we have powered it off. */
 extern void run_power_restore (struct run_vm *rv);
 
+/* run_hook.c: run the VM's hook at that step, unless it has succeeded
+ * already.  0, or -1 with RV->result set or STATUS_OK.
+ */
+extern int run_pre_hook (struct run_vm *rv, struct progress_line *line);
+extern int run_post_hook (struct run_vm *rv, struct progress_line *line);
+/* The source has run on: what a PreHook prepared there is gone. */
+extern int run_forget_pre_hook (struct run_vm *rv);
+
 /* run_disks.c and run_finish.c.  These return 0, or -1 with RV->result
  * set.
  */

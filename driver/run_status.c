@@ -77,6 +77,9 @@ vm_status_init (struct vm_status *status, const struct preflight_vm *pre,
   pthread_mutex_init (&status->records.lock, NULL);
   status->pre = pre;
   status->steps[STEP_INITIALIZE].present = true;
+  for (i = 0; i < pre->pvm->hooks.len; i++)
+    status->steps[pre->pvm->hooks.ptr[i].post ? STEP_POST_HOOK
+                  : STEP_PRE_HOOK].present = true;
   status->steps[STEP_DISK_TRANSFER].present = true;
   status->steps[STEP_IMAGE_CONVERSION].present = converts;
   status->steps[STEP_VM_CREATION].present = true;
@@ -345,9 +348,13 @@ current_phase (const struct vm_status *status)
 
   if (status->outcome != OUTCOME_NONE)
     return "Completed";
-  for (i = 0; i < NR_STEPS; i++)
-    if (status->steps[i].present && status->steps[i].phase != PHASE_PENDING)
-      phase = steps[i].phase;
+  for (i = 0; i < NR_STEPS; i++) {
+    if (!status->steps[i].present || status->steps[i].phase == PHASE_PENDING)
+      continue;
+    phase = steps[i].phase;
+    if (status->steps[i].phase == PHASE_RUNNING)
+      break;                    /* PreHook is over, Initialize is not */
+  }
   return phase;
 }
 

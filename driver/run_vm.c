@@ -155,10 +155,12 @@ static const struct {
   enum run_step step;
   int (*run) (struct run_vm *rv, struct progress_line *line);
 } pipeline[] = {
+  { STEP_PRE_HOOK, run_pre_hook },      /* before anything is touched */
   { STEP_INITIALIZE, step_initialize },
   { STEP_DISK_TRANSFER, step_transfer },
   { STEP_IMAGE_CONVERSION, run_convert },
   { STEP_VM_CREATION, step_create_vm },
+  { STEP_POST_HOOK, run_post_hook },
 };
 
 /* Run one step with its status and progress. */
@@ -181,6 +183,15 @@ run_step (struct run_vm *rv, size_t i)
   return r;
 }
 
+/* Is the VM on the target, whatever comes after that? */
+static bool
+is_created (const struct run_vm *rv)
+{
+  const struct step_status *s = &rv->status.steps[STEP_VM_CREATION];
+
+  return s->phase == PHASE_COMPLETED && !s->failed;
+}
+
 void
 run_vm_pipeline (struct run_vm *rv)
 {
@@ -197,8 +208,13 @@ run_vm_pipeline (struct run_vm *rv)
       rv->result = STATUS_CANCELLED;
     else if (rv->result == STATUS_OK)
       rv->result = STATUS_FAILED;
-    run_power_restore (rv);
-    run_clean_up (rv);
+    /* A PostHook comes when the VM is on the target, and on the source it
+     * is to stay off.
+     */
+    if (!is_created (rv)) {
+      run_power_restore (rv);
+      run_clean_up (rv);
+    }
     if (rv->result == STATUS_CANCELLED)
       log_info ("cancelled; %s", rv->discarded ?
                 "the next run copies everything again, because the VM is on" :

@@ -235,6 +235,8 @@ forget_outdated (struct run_vm *rv)
     return 0;
   log_warning ("the VM has been powered on since an earlier run copied its "
                "disks: they are copied again");
+  if (run_forget_pre_hook (rv) == -1)
+    return -1;
   return begin_again (rv);
 }
 
@@ -319,6 +321,8 @@ run_discard (struct run_vm *rv)
   for (i = 0; rv->volumes && i < rv->pre->vm.disks.len; i++)
     if (rv->volumes[i] && remove_volume (rv, i) == -1)
       return -1;
+  if (run_forget_pre_hook (rv) == -1)
+    return -1;
   return journal_forget_all (rv->journal);
 }
 
