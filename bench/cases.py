@@ -64,7 +64,8 @@ def ova_env(ova, inputs):
 
 
 def ova_group(inputs, tools):
-    export = "nbdkit -r -U - $plugin $ova --run "
+    # As nbdkit-ova-plugin(1) advises, and as nbdlift run does.
+    export = "nbdkit -r -U - --threads=2 $plugin $ova --run "
     cases = [
         Case("`nbdlift copy` over nbdkit ova, journal and digest", OURS,
              export + quote(COPY + ' "$uri" $out'), memory=True,
