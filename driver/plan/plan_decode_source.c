@@ -157,6 +157,7 @@ static const struct field provider_settings[] = {
     .words = true_false },
   { .name = "vddkConfig", .type = FIELD_STRING },
   { .name = "vddkLibDir", .type = FIELD_STRING },
+  { .name = "vddkCompression", .type = FIELD_STRING },
   { .name = "transport", .type = FIELD_ENUM, .words = transports },
   { .name = "connections", .type = FIELD_STRING },
   { .name = "timeout", .type = FIELD_STRING },

@@ -302,6 +302,23 @@ append (struct source_server *server, const char *key, const char *value)
   return string_vector_append_format (&server->argv, "%s=%s", key, value);
 }
 
+/* What Forklift's settings ask for and is not done. */
+static void
+warn_settings (const struct vsphere_session *s)
+{
+  const char *config = source_endpoint_setting (s->endpoint, "vddkConfig");
+  const char *aio = source_endpoint_setting (s->endpoint,
+                                             "useVddkAioOptimization");
+
+  if (config && *config && *config != '/')
+    log_warning ("setting vddkConfig is not used: put the text into a file "
+                 "and give its absolute path");
+  if (aio && strcmp (aio, "true") == 0 && (config == NULL || *config != '/'))
+    log_warning ("setting useVddkAioOptimization is not used: give a file "
+                 "with VixDiskLib.nfcAio.Session.BufSizeIn64KB=16 and "
+                 "VixDiskLib.nfcAio.Session.BufCount=4 with vddkConfig");
+}
+
 /* The server of DISK.  0, or -1 with errno ENOMEM. */
 static int
 fill_server (const struct vsphere_session *s, const struct login *login,
@@ -378,6 +395,7 @@ vsphere_vddk_servers (const struct vsphere_session *s, const struct vm *vm,
   const struct source_host *host;
   size_t i;
 
+  warn_settings (s);
   if (vsphere_host_of (s, vm, &host, &thumbprint) == -1)
     return -1;
   if ((host ? login_to_host (s, vm, host, thumbprint, &login) :
