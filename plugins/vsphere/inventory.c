@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
@@ -132,6 +133,30 @@ extend_disk (json_t *obj, const struct vsphere_disk *disk)
   return 0;
 }
 
+/* [{"kind": "VirtualTPM"}, ...] */
+static int
+add_devices (const struct vim_object *object, json_t *obj)
+{
+  xmlNodePtr node = vim_child (vim_object_get (object, "config.hardware"),
+                               "device");
+  json_t *array = json_array ();
+
+  if (json_set (obj, "devices", array) == -1)
+    return -1;
+  for (; node; node = vim_next (node, "device")) {
+    CLEANUP_FREE char *type = vim_xsi_type (node);
+    json_t *device = json_object ();
+
+    if (json_array_append_new (array, device) == -1) {
+      log_oom ();
+      return -1;
+    }
+    if (json_set_string (device, "kind", type) == -1)
+      return -1;
+  }
+  return 0;
+}
+
 static int
 extend_vm (const struct vim_object *object, const struct vsphere_vm *vm,
            json_t *obj)
@@ -157,6 +182,8 @@ extend_vm (const struct vim_object *object, const struct vsphere_vm *vm,
     { "connectionState", "runtime.connectionState" },
   };
   json_t *disks = json_object_get (obj, "disks");
+  CLEANUP_FREE char *uuids =
+    vsphere_extra_config (object, "disk.EnableUUID");
   uint64_t used;
   size_t i;
 
@@ -176,6 +203,11 @@ extend_vm (const struct vim_object *object, const struct vsphere_vm *vm,
     return -1;
   if (json_set_bool (obj, "changeTrackingEnabled",
                      vm->change_tracking) == -1 ||
+      json_set_bool (obj, "diskEnableUuid",
+                     uuids && strcasecmp (uuids, "true") == 0) == -1 ||
+      json_set_bool (obj, "faultToleranceEnabled",
+                     vim_object_get (object, "config.ftInfo") != NULL) == -1 ||
+      add_devices (object, obj) == -1 ||
       set_ref (obj, "snapshot",
                vim_child (vim_object_get (object, "snapshot"),
                           "currentSnapshot")) == -1)

@@ -5,11 +5,9 @@
  * on every way out; a lease of which nothing is heard for its time limit
  * (300 s) ends by itself.
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
@@ -76,18 +74,11 @@ static void *
 keep_lease (void *opaque)
 {
   struct vim_lease *lease = opaque;
-  struct timespec until;
   unsigned percent;
 
   pthread_mutex_lock (&lease->lock);
-  while (!lease->closing) {
-    clock_gettime (CLOCK_REALTIME, &until);
-    until.tv_sec += lease->interval;
-    while (!lease->closing &&
-           pthread_cond_timedwait (&lease->wake, &lease->lock, &until) == 0)
-      ;
-    if (lease->closing)
-      break;
+  while (!vim_cond_wait (&lease->wake, &lease->lock, &lease->closing,
+                         lease->interval)) {
     percent = lease->percent;
     pthread_mutex_unlock (&lease->lock);
     /* If it fails the stream will, and says more. */
@@ -270,7 +261,7 @@ vim_lease_open (struct vim *vim, const char *vm)
   }
   lease->vim = vim;
   pthread_mutex_init (&lease->lock, NULL);
-  pthread_cond_init (&lease->wake, NULL);
+  vim_cond_init (&lease->wake);
   lease->vm = strdup (vm);
   if (lease->vm == NULL) {
     log_oom ();

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
@@ -83,21 +82,12 @@ vim_power_on (struct vim *vim, const char *vm)
   return change_state (vim, vm, "PowerOnVM_Task", VM_POWER_ON);
 }
 
-static time_t
-now (void)
-{
-  struct timespec t;
-
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return t.tv_sec;
-}
-
 int
 vim_shutdown_guest (struct vim *vim, const char *vm, unsigned seconds,
                     bool (*cancelled) (void *opaque), void *opaque)
 {
   CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
-  const time_t end = now () + seconds;
+  const uint64_t end = vim_now_ms () + seconds * UINT64_C (1000);
   enum vm_power state;
   int r;
 
@@ -134,7 +124,7 @@ vim_shutdown_guest (struct vim *vim, const char *vm, unsigned seconds,
       errno = ECANCELED;
       return -1;
     }
-    if (now () >= end) {
+    if (vim_now_ms () >= end) {
       errno = ETIMEDOUT;
       return -1;
     }

@@ -99,9 +99,17 @@ extern int vim_add_text (struct strbuf *b, const char *name,
 extern int vim_add_ref (struct strbuf *b, const char *name, const char *type,
                         const char *id);
 
-/*---- vim_task.c ----*/
+/*---- vim_wait.c ----*/
 
+extern uint64_t vim_now_ms (void);
 extern void vim_sleep_ms (unsigned ms);
+/* For vim_cond_wait. */
+extern void vim_cond_init (pthread_cond_t *cond);
+/* With LOCK held: wait until *CLOSING (COND is signalled then), which is
+ * returned, or for SECONDS.
+ */
+extern bool vim_cond_wait (pthread_cond_t *cond, pthread_mutex_t *lock,
+                           const bool *closing, unsigned seconds);
 
 /*---- vim_property.c ----*/
 

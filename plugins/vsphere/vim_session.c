@@ -14,7 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
@@ -251,7 +250,7 @@ vim_new (const struct vim_options *options)
     return NULL;
   }
   pthread_mutex_init (&vim->lock, NULL);
-  pthread_cond_init (&vim->wake, NULL);
+  vim_cond_init (&vim->wake);
   vim->action = "urn:vim25/5.0";
   vim->timeout = options->timeout;
   vim->user = strdup (options->user);
@@ -356,17 +355,10 @@ static void *
 keep_alive (void *opaque)
 {
   struct vim *vim = opaque;
-  struct timespec until;
 
   pthread_mutex_lock (&vim->lock);
-  while (!vim->closing) {
-    clock_gettime (CLOCK_REALTIME, &until);
-    until.tv_sec += KEEP_ALIVE_SECONDS;
-    while (!vim->closing &&
-           pthread_cond_timedwait (&vim->wake, &vim->lock, &until) == 0)
-      ;
-    if (vim->closing)
-      break;
+  while (!vim_cond_wait (&vim->wake, &vim->lock, &vim->closing,
+                         KEEP_ALIVE_SECONDS)) {
     pthread_mutex_unlock (&vim->lock);
     ask_for_time (vim);
     pthread_mutex_lock (&vim->lock);

@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
@@ -81,23 +80,6 @@ ask (const struct wait *w, char **result)
   return PROGRESS_FAILED;
 }
 
-static int64_t
-now_ms (void)
-{
-  struct timespec t;
-
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return t.tv_sec * INT64_C (1000) + t.tv_nsec / 1000000;
-}
-
-void
-vim_sleep_ms (unsigned ms)
-{
-  const struct timespec t = { ms / 1000, ms % 1000 * 1000000L };
-
-  nanosleep (&t, NULL);
-}
-
 static void
 cancel (const struct wait *w)
 {
@@ -109,7 +91,7 @@ static int
 wait_for (const struct wait *w, unsigned seconds,
           bool (*cancelled) (void *opaque), void *opaque, char **result)
 {
-  const int64_t end = now_ms () + seconds * INT64_C (1000);
+  const uint64_t end = vim_now_ms () + seconds * UINT64_C (1000);
   unsigned pause = FIRST_PAUSE_MS;
 
   for (;;) {
@@ -126,7 +108,7 @@ wait_for (const struct wait *w, unsigned seconds,
       errno = ECANCELED;
       return -1;
     }
-    if (now_ms () >= end) {
+    if (vim_now_ms () >= end) {
       cancel (w);
       log_error ("%s: %s has not ended after %u seconds",
                  http_client_origin (w->vim->http), w->what, seconds);

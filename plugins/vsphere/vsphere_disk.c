@@ -14,8 +14,6 @@
 #include "common/include/minmax.h"
 #include "plugins/vsphere/vsphere_private.h"
 
-#define MAX_CHAIN 256           /* vSphere allows 32 snapshots */
-
 struct controller {
   int key;
   int bus_number;
@@ -24,6 +22,20 @@ struct controller {
   bool shared;
 };
 DEFINE_VECTOR_TYPE (controller_vector, struct controller);
+
+/* A file of layoutEx. */
+struct extent {
+  int key;
+  uint64_t size;
+};
+DEFINE_VECTOR_TYPE (extent_vector, struct extent);
+
+/* What the disks of a VM are read with. */
+struct hardware {
+  const struct vim_object *object;
+  controller_vector controllers;
+  extent_vector extents;
+};
 
 static const struct {
   const char *type;
@@ -108,7 +120,9 @@ backing_of (xmlNodePtr node)
   return VSPHERE_BACKING_OTHER;
 }
 
-/* A disk without a file is known by its key. */
+/* A disk without a file is known by its key.  The depth of the document
+ * limits the number of parents.
+ */
 static int
 read_chain (xmlNodePtr backing, struct vsphere_disk *disk)
 {
@@ -123,12 +137,6 @@ read_chain (xmlNodePtr backing, struct vsphere_disk *disk)
       free (file);
       goto oom;
     }
-    if (disk->chain.len > MAX_CHAIN) {
-      log_error ("disk %s: its chain of parents has more than %d links",
-                 printable (disk->chain.ptr[0]), MAX_CHAIN);
-      errno = EINVAL;
-      return -1;
-    }
   }
   if (disk->chain.len == 0 &&
       string_vector_append_format (&disk->chain, "disk with key %d",
@@ -141,15 +149,77 @@ read_chain (xmlNodePtr backing, struct vsphere_disk *disk)
   return -1;
 }
 
+/*---- files ----*/
+
+static int
+compare_extents (const void *av, const void *bv)
+{
+  const struct extent *a = av, *b = bv;
+
+  return (a->key > b->key) - (a->key < b->key);
+}
+
+/* The plain files with data, in the order of their keys. */
+static int
+read_extents (const struct vim_object *object, extent_vector *extents)
+{
+  xmlNodePtr node = vim_child (vim_object_get (object, "layoutEx"), "file");
+
+  for (; node; node = vim_next (node, "file")) {
+    CLEANUP_FREE char *type = vim_child_text (node, "type");
+    struct extent e = { 0 };
+
+    if (type == NULL || strcmp (type, "diskExtent") != 0 ||
+        !vim_child_int (node, "key", &e.key))
+      continue;
+    if (!vim_child_u64 (node, "uniqueSize", &e.size))
+      vim_child_u64 (node, "size", &e.size);
+    if (extent_vector_append (extents, e) == -1) {
+      log_oom ();
+      return -1;
+    }
+  }
+  if (extents->len > 0)
+    qsort (extents->ptr, extents->len, sizeof *extents->ptr,
+           compare_extents);
+  return 0;
+}
+
+/* True if one of the files of a link is an extent; adds their sizes. */
+static bool
+link_has_extent (xmlNodePtr link, const extent_vector *extents,
+                 uint64_t *allocated)
+{
+  xmlNodePtr node = vim_child (link, "fileKey");
+  bool found = false;
+
+  for (; node && extents->len > 0; node = vim_next (node, "fileKey")) {
+    const struct extent *e;
+    struct extent wanted;
+    uint64_t key;
+
+    if (!vim_node_u64 (node, &key) || key > INT32_MAX)
+      continue;
+    wanted.key = key;
+    e = bsearch (&wanted, extents->ptr, extents->len, sizeof *extents->ptr,
+                 compare_extents);
+    if (e == NULL)
+      continue;
+    found = true;
+    checked_add (*allocated, e->size, allocated);
+  }
+  return found;
+}
+
 /* If all links of the disk with this key have plain files, and how much
  * these take.  A server that does not tell is believed to have them.
  */
 static void
-read_layout (const struct vim_object *object, const struct vsphere_disk *disk,
-             bool *has_extents, uint64_t *allocated)
+read_layout (const struct vim_object *object, const extent_vector *extents,
+             const struct vsphere_disk *disk, bool *has_extents,
+             uint64_t *allocated)
 {
-  xmlNodePtr layout = vim_object_get (object, "layoutEx"), node, unit, key;
-  xmlNodePtr file;
+  xmlNodePtr layout = vim_object_get (object, "layoutEx"), node, link;
   int k;
 
   *has_extents = true;
@@ -157,32 +227,13 @@ read_layout (const struct vim_object *object, const struct vsphere_disk *disk,
        node = vim_next (node, "disk"))
     if (vim_child_int (node, "key", &k) && k == disk->key)
       break;
-  for (unit = vim_child (node, "chain"); unit;
-       unit = vim_next (unit, "chain")) {
-    bool found = false;
-
-    for (key = vim_child (unit, "fileKey"); key;
-         key = vim_next (key, "fileKey")) {
-      CLEANUP_FREE char *wanted = xml_text (key);
-
-      for (file = vim_child (layout, "file"); file && wanted;
-           file = vim_next (file, "file")) {
-        CLEANUP_FREE char *this = vim_child_text (file, "key");
-        CLEANUP_FREE char *type = vim_child_text (file, "type");
-        uint64_t size = 0;
-
-        if (this == NULL || strcmp (this, wanted) != 0 || type == NULL ||
-            strcmp (type, "diskExtent") != 0)
-          continue;
-        found = true;
-        if (!vim_child_u64 (file, "uniqueSize", &size))
-          vim_child_u64 (file, "size", &size);
-        checked_add (*allocated, size, allocated);
-      }
-    }
-    *has_extents = *has_extents && found;
-  }
+  for (link = vim_child (node, "chain"); link;
+       link = vim_next (link, "chain"))
+    if (!link_has_extent (link, extents, allocated))
+      *has_extents = false;
 }
+
+/*---- disks ----*/
 
 static bool
 says (xmlNodePtr node, const char *name, const char *value)
@@ -262,8 +313,7 @@ datastore_name (const char *file)
 }
 
 static int
-read_disk (const struct vim_object *object, xmlNodePtr node,
-           const controller_vector *list, struct vsphere_vm *vm,
+read_disk (const struct hardware *h, xmlNodePtr node, struct vsphere_vm *vm,
            struct vsphere_disk *disk, struct vm_disk *to)
 {
   xmlNodePtr backing = vim_child (node, "backing");
@@ -286,18 +336,19 @@ read_disk (const struct vim_object *object, xmlNodePtr node,
 
   if (read_capacity (node, name, &to->capacity) == -1)
     return -1;
-  read_layout (object, disk, &disk->has_extents, &to->allocated);
+  read_layout (h->object, &h->extents, disk, &disk->has_extents,
+               &to->allocated);
   to->allocated = MIN (to->allocated, to->capacity);
   vim_child_int (node, "controllerKey", &key);
   vim_child_int (node, "unitNumber", &unit);
   to->controller = MAX (key, 0);
   to->unit = MAX (unit, 0);
-  c = find_controller (list, key);
+  c = find_controller (&h->controllers, key);
   if (c) {
     to->bus = c->bus;
     to->controller_model = strdup (c->model);
   }
-  disk->change_tracking = read_change_tracking (object, vm, to, c);
+  disk->change_tracking = read_change_tracking (h->object, vm, to, c);
   to->shared = (c && c->shared) ||
     says (backing, "sharing", "sharingMultiWriter");
   to->lun = disk->backing == VSPHERE_BACKING_RDM_VIRTUAL ||
@@ -364,8 +415,7 @@ sort_disks (struct vsphere_vm *vm)
 }
 
 static int
-add_disk (const struct vim_object *object, xmlNodePtr node,
-          const controller_vector *list, struct vsphere_vm *vm)
+add_disk (const struct hardware *h, xmlNodePtr node, struct vsphere_vm *vm)
 {
   struct vsphere_disk disk = { 0 };
   struct vm_disk *to;
@@ -392,8 +442,7 @@ add_disk (const struct vim_object *object, xmlNodePtr node,
     log_oom ();
     return -1;
   }
-  return read_disk (object, node, list, vm,
-                    &vm->disks.ptr[vm->disks.len - 1], to);
+  return read_disk (h, node, vm, &vm->disks.ptr[vm->disks.len - 1], to);
 }
 
 int
@@ -401,16 +450,18 @@ vsphere_read_disks (const struct vim_object *object, struct vsphere_vm *vm)
 {
   xmlNodePtr first = vim_child (vim_object_get (object, "config.hardware"),
                                 "device");
-  controller_vector list = EMPTY_VECTOR;
+  struct hardware h = { .object = object };
   xmlNodePtr node;
-  int r = 0;
+  int r;
 
+  r = read_extents (object, &h.extents);
   for (node = first; node && r == 0; node = vim_next (node, "device"))
-    r = read_controller (node, &list);
+    r = read_controller (node, &h.controllers);
   for (node = first; node && r == 0; node = vim_next (node, "device"))
     if (vim_node_is_a (node, "VirtualDisk"))
-      r = add_disk (object, node, &list, vm);
-  controller_vector_reset (&list);
+      r = add_disk (&h, node, vm);
+  controller_vector_reset (&h.controllers);
+  extent_vector_reset (&h.extents);
   if (r == 0)
     sort_disks (vm);
   return r;

@@ -51,12 +51,14 @@ network_with (const struct vim_objects *networks, const char *id,
 
   for (i = 0; i < networks->list.len; i++) {
     const struct vim_object *network = networks->list.ptr[i];
-    CLEANUP_FREE char *opaque =
-      vim_child_text (vim_object_get (network, "summary"),
-                      "opaqueNetworkId");
+    CLEANUP_FREE char *opaque = NULL;
 
-    if ((id && strcmp (network->ref.id, id) == 0) ||
-        (opaque_id && opaque && strcmp (opaque, opaque_id) == 0))
+    if (id && strcmp (network->ref.id, id) == 0)
+      return network;
+    if (opaque_id)
+      opaque = vim_child_text (vim_object_get (network, "summary"),
+                               "opaqueNetworkId");
+    if (opaque && strcmp (opaque, opaque_id) == 0)
       return network;
   }
   return NULL;

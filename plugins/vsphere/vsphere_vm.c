@@ -18,6 +18,8 @@
 #include "plugins/vsphere/vim_private.h"
 #include "plugins/vsphere/vsphere_private.h"
 
+#define MAX_DEVICES 4096U       /* vSphere allows some hundred */
+
 const char *const vsphere_vm_paths[] = {
   "name", "parent", "parentVApp",
   "config.uuid", "config.instanceUuid", "config.guestId",
@@ -149,6 +151,24 @@ read_size (const struct vim_object *object, struct vm *vm)
   return 0;
 }
 
+/* Lists of them are gone through in ways that take the square of it. */
+static int
+check_number_of_devices (const struct vim_object *object, const struct vm *vm)
+{
+  xmlNodePtr node = vim_child (vim_object_get (object, "config.hardware"),
+                               "device");
+  unsigned n;
+
+  for (n = 0; node; node = vim_next (node, "device"))
+    n++;
+  if (n <= MAX_DEVICES)
+    return 0;
+  log_error ("VM %s: the server lists %u devices, more than the %u that are "
+             "allowed", printable (vm->path), n, MAX_DEVICES);
+  errno = EINVAL;
+  return -1;
+}
+
 static bool
 has_device (const struct vim_object *object, const char *type)
 {
@@ -227,6 +247,7 @@ vsphere_fill (const struct vim *vim, const struct vim_object *object,
   vm->tools = vim_object_text (object, "guest.toolsRunningStatus");
   vm->connection_state = vim_object_text (object, "runtime.connectionState");
   if (read_size (object, v) == -1 ||
+      check_number_of_devices (object, v) == -1 ||
       vsphere_read_disks (object, vm) == -1 ||
       vsphere_read_nics (object, networks, vm) == -1 ||
       vsphere_read_addresses (object, vm) == -1)

@@ -6,6 +6,7 @@
 #include "tests/unit/fake_http.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 #include "common/include/cleanup.h"
 #include "common/util/strbuf.h"
@@ -227,6 +228,34 @@ test_lease (void **state)
   vim_close (vim);
 }
 
+/* A sign of life three times in the time limit of the lease. */
+static void
+test_lease_progress (void **state)
+{
+  static const struct fake_step steps[] = {
+    EXPORT,
+    LEASE ("ready", "<propSet><name>info</name><val>"
+           "<leaseTimeout>3</leaseTimeout>" DEVICE (KEY, "https://*/x")
+           "</val></propSet>"),
+    { "HttpNfcLeaseProgress", 200, ANSWER ("HttpNfcLeaseProgress", "") },
+    /* If that fails the stream will tell. */
+    { "HttpNfcLeaseProgress", 500, FAULT ("InvalidState", "") },
+    ABORT, { NULL }
+  };
+  struct vim *vim = session (steps);
+  struct vim_lease *lease = vim_lease_open (vim, "vm-1");
+
+  assert_non_null (lease);
+  vim_lease_progress (lease, 142);
+  sleep (2);
+  usleep (500000);
+  assert_non_null (strstr (fake_request, "<percent>100</percent>"));
+  assert_int_equal (captured_errors, 0);
+  assert_int_equal (vim_lease_close (lease, false), 0);
+  assert_null (fake_steps->method);
+  vim_close (vim);
+}
+
 /* Whatever goes wrong, the lease is aborted. */
 static void
 lease_fails (const struct fake_step *steps, int err, const char *text)
@@ -327,6 +356,7 @@ main (void)
     cmocka_unit_test (test_areas_bad),
     cmocka_unit_test (test_areas_refused),
     cmocka_unit_test (test_lease),
+    cmocka_unit_test (test_lease_progress),
     cmocka_unit_test (test_lease_fails),
     cmocka_unit_test (test_bad_manifest),
   };

@@ -510,29 +510,25 @@ test_refused (void **state)
   refused (denied, EPERM, "System.Read");
 }
 
-/* A chain of parents without end. */
 static void
-test_long_chain (void **state)
+test_many_devices (void **state)
 {
   CLEANUP_STRBUF struct strbuf b = { 0 };
   struct fake_step steps[] = { DESCRIBE (""), { NULL } };
   unsigned i;
 
-  strbuf_append (&b, ENVELOPE ("<RetrievePropertiesExResponse "
-                               "xmlns=\"urn:vim25\"><returnval><objects>"
-                               "<obj type=\"VirtualMachine\">vm-1</obj>"
-                               REF ("parent", "Folder", "group-v3")
-                               "<propSet><name>config.hardware</name>"
-                               "<val><numCPU>1</numCPU>"
-                               "<device i:type=\"VirtualDisk\"><key>2000"
-                               "</key><backing>@"));
-  /* depth is limited to 256 by the parser */
-  *strchr (b.ptr, '@') = '\0';
-  b.len = strlen (b.ptr);
-  for (i = 0; i < 300; i++)
-    strbuf_append (&b, "<fileName>[d] x.vmdk</fileName><parent>");
+  strbuf_append (&b, "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/"
+                 "envelope/\"><s:Body><RetrievePropertiesExResponse "
+                 "xmlns=\"urn:vim25\"><returnval><objects>"
+                 "<obj type=\"VirtualMachine\">vm-1</obj><propSet>"
+                 "<name>parent</name><val type=\"Folder\">group-v3</val>"
+                 "</propSet><propSet><name>config.hardware</name><val>");
+  for (i = 0; i < 4097; i++)
+    strbuf_append (&b, "<device/>");
+  strbuf_append (&b, "</val></propSet></objects></returnval>"
+                 "</RetrievePropertiesExResponse></s:Body></s:Envelope>");
   steps[1].body = b.ptr;
-  refused (steps, EINVAL, "depth");
+  refused (steps, EINVAL, "4097 devices");
 }
 
 static void
@@ -626,7 +622,7 @@ main (void)
     cmocka_unit_test (test_disks),
     cmocka_unit_test (test_rest),
     cmocka_unit_test (test_refused),
-    cmocka_unit_test (test_long_chain),
+    cmocka_unit_test (test_many_devices),
     cmocka_unit_test (test_split_path),
     cmocka_unit_test (test_inventory),
   };
