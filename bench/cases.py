@@ -5,14 +5,16 @@ A case is a shell script that leaves a disk in $out, or prints something.
 What the scripts use is in the environment: see Group.env and the servers.
 """
 
+import contextlib
 import dataclasses
+import glob
 import os
 import shlex
 import subprocess
 import typing
 
 from inputs import BIG_BYTE, BIG_SIZE, FRACTIONS, TOP, ova_member
-from servers import file_server, nfs_server
+from servers import delay_line, file_server, nfs_server, vcenter
 
 OURS, PEER, BOUND = "ours", "peer", "bound"
 KVM_WORKS = os.path.join(TOP, "tests", "tools", "kvm-works")
@@ -247,6 +249,90 @@ def open_groups(inputs, tools):
             Group("open", "`--list` of a 2 TiB OVA", listed, env)]
 
 
+def vsphere_cases(size):
+    ours = ("nbdkit -r -U - $vsphere url=$vc user=$user password=+$secret "
+            "thumbprint=$thumbprint vm=name=vm --run ")
+    curl = ("nbdkit -r -U - curl url=$file sslverify=false user=$user "
+            "password=+$secret --run ")
+    quarter = size // 4
+    # dd only moves the place where curl will write.
+    ranges = "; ".join(
+        "(dd bs=1 seek=%d count=0 conv=notrunc status=none "
+        "</dev/null; exec curl -ksS -K $curlrc -r %d-%d $file) "
+        "1<>$out & p%d=$!" % (i * quarter, i * quarter,
+                              (i + 1) * quarter - 1, i) for i in range(4))
+    waits = "; ".join("wait $p%d" % i for i in range(4))
+    qemu = [
+        Case("`qemu-img convert -m 1`, its curl driver", PEER,
+             "qemu-img convert -m 1 -O raw --object "
+             "secret,id=s,file=$secret --image-opts driver=raw,"
+             "file.driver=https,file.url=$file,file.sslverify=off,"
+             "file.username=$user,file.password-secret=s,"
+             "file.readahead=1048576,file.timeout=600 $out", ("qemu-img",))]
+    if not glob.glob("/usr/lib/*/qemu/block-curl.so"):
+        qemu = []
+    return [
+        Case("`nbdlift copy` over nbdkit vsphere, journal and digest", OURS,
+             ours + quote(COPY + ' "$uri" $out'), judged=True),
+        Case("`nbdlift run`", OURS,
+             "$nbdlift run -q $plan --output $tmp/run",
+             result="run/*/*/disk.img"),
+        Case("nbdkit vsphere, `nbdcopy`", OURS,
+             ours + quote('nbdcopy "$uri" $out')),
+        Case("nbdkit curl, `nbdcopy`", PEER,
+             curl + quote('nbdcopy "$uri" $out')),
+        Case("nbdkit curl, `nbdcopy --request-size=4M --connections=4`",
+             PEER, curl + quote("nbdcopy --request-size=4194304 "
+                                '--connections=4 "$uri" $out')),
+        Case("nbdkit retry + cow + curl, `nbdcopy` (as virt-v2v 2.2)", PEER,
+             curl.replace("-U -", "-U - --filter=cow --filter=retry") +
+             quote('nbdcopy "$uri" $out')),
+        *qemu,
+        Case("one `curl`", PEER,
+             "curl -ksS -K $curlrc -o $out $file", ("curl",)),
+        Case("4 `curl` at once, a quarter each", PEER,
+             ": >$out; " + ranges + "; " + waits, ("curl",)),
+    ]
+
+
+def in_line(cases):
+    """The same in the namespace of the client."""
+    for case in cases:
+        case.script = "ip netns exec $client sh -ec " + quote(case.script)
+    return cases
+
+
+@contextlib.contextmanager
+def far_vcenter(tools, disk):
+    with delay_line(tools["tundelay"], 20) as (client, server):
+        with vcenter(tools["vcsim"], disk, {}, server,
+                     "10.77.0.2") as (env, pids):
+            yield dict(env, client=client), pids
+
+
+def vsphere_groups(inputs, tools):
+    flat, size = inputs.flat_raw, inputs.data
+    shaped = {"delay_ms": 10, "rate": 50000000}
+    places = [
+        ("HTTPS, nothing in the way",
+         lambda: vcenter(tools["vcsim"], flat, {})),
+        ("HTTPS, 10 ms a request, 50 MB/s a connection",
+         lambda: vcenter(tools["vcsim"], flat, shaped)),
+        ("HTTPS, 20 ms away", lambda: far_vcenter(tools, flat)),
+    ]
+    groups = [Group("vsphere", "vSphere: " + title,
+                    in_line(vsphere_cases(size)) if "away" in title else
+                    vsphere_cases(size), {}, (flat,), flat, serve=serve)
+              for title, serve in places]
+    groups.append(Group(
+        "vsphere", "vSphere: a sparse disk, 10 ms, 50 MB/s",
+        [c for c in vsphere_cases(inputs.size) if c.kind == OURS] +
+        [c for c in vsphere_cases(inputs.size) if c.name.startswith("4 ")],
+        {}, (inputs.disk_raw,), inputs.disk_raw,
+        serve=lambda: vcenter(tools["vcsim"], inputs.disk_raw, shaped)))
+    return groups
+
+
 def quote(script):
     """For nbdkit --run: our shell must not look at it."""
     return shlex.quote(script)
@@ -259,6 +345,7 @@ PARTS = {
     "copy": copy_groups,
     "delta": lambda i, t: [delta_group(i, t)],
     "open": open_groups,
+    "vsphere": vsphere_groups,
     "v2v": lambda i, t: [v2v_group(i, t)],
 }
-DEFAULT_PARTS = ("ova", "nfs", "copy", "delta", "open")
+DEFAULT_PARTS = ("ova", "nfs", "copy", "delta", "open", "vsphere")

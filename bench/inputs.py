@@ -136,6 +136,13 @@ class Inputs:
             os.unlink(file)
 
     @complete
+    def flat_raw(self, new):
+        """As much data as the disk has, without holes: what an ESXi host
+        has of a thick disk."""
+        with open(new, "wb") as f:
+            fill(f, 0, self.data, noise())
+
+    @complete
     def dense_raw(self, new):
         """The same disk with data where it has holes."""
         run("cp", "--sparse=always", self.disk_raw, new)

@@ -181,6 +181,8 @@ class Table:
                     yield judge("%s: time against '%s'" % (
                         where, bound.case.name), ours, bound, "wall",
                         at_most=1.15)
+            elif title.startswith("vSphere"):
+                yield from self.vsphere_targets(where, title, place, ours)
             elif title.startswith("raw over NBD"):
                 copies = [r for r in self.of(title, place, PEER)
                           if "nbdcopy" in r.case.name]
@@ -195,6 +197,26 @@ class Table:
                             at_most=0.70)
                 yield judge(what % "CPU with the server's", ours, best,
                             "cpu", at_most=0.70)
+
+
+    def vsphere_targets(self, where, title, place, ours):
+        peers = self.of(title, place, PEER)
+        tuned = [r for r in peers if r.case.name.startswith("nbdkit curl")]
+        one = [r for r in peers if r.case.name.startswith("one `curl`")]
+        four = [r for r in peers if r.case.name.startswith("4 `curl`")]
+        shaped = "50 MB/s" in title or "away" in title
+        if shaped and tuned:
+            best = min(tuned, key=lambda r: r.median("wall"))
+            yield judge(where + ": speed against the best nbdkit curl",
+                        best, ours, "wall", at_least=3)
+        if shaped and one:
+            yield judge(where + ": speed against one curl", one[0], ours,
+                        "wall", at_least=2)
+        if not shaped and four:
+            yield judge(where + ": time against 4 curls", ours, four[0],
+                        "wall", at_most=1)
+            yield judge(where + ": client CPU against 4 curls", ours,
+                        four[0], "client", at_most=1)
 
 
 def judge(what, numerator, denominator, key, at_least=None, at_most=None):

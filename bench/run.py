@@ -82,6 +82,10 @@ class Bench:
             "nbdlift": os.path.join(args.build, "nbdlift"),
             "plugin": os.path.join(args.build, "plugins",
                                    "nbdkit-ova-plugin.so"),
+            "vsphere": os.path.join(args.build, "plugins",
+                                    "nbdkit-vsphere-plugin.so"),
+            "vcsim": os.path.join(args.build, "vcsim"),
+            "tundelay": os.path.join(args.build, "bench", "tundelay"),
             "inflate": os.path.join(args.build, "bench", "inflate")}
         self.inputs = Inputs(args.dir, args.size * MIB, args.data * MIB,
                              args.guest, self.tools["nbdlift"])

@@ -36,6 +36,11 @@ row 'first byte of a 2 TiB OVA' '\*\*ours\*\*'
 row '`--list` of a 2 TiB OVA' '`qemu-img info`'
 grep -q '^- raw over NBD to raw, sparse, disk: time .*target at most 0.85' \
   "$tmp/table" || fail "the targets are not judged"
+if [ -x "$BUILD/vcsim" ]; then
+  row 'vSphere: HTTPS, nothing in the way' '\*\*ours\*\*: `nbdlift run`'
+  row 'vSphere: HTTPS, 10 ms .*' '4 `curl` at once'
+  row 'vSphere: a sparse disk, .*' '\*\*ours\*\*: `nbdlift copy`'
+fi
 # The server needs root; without it that is said.
 if [ "$(id -u)" -eq 0 ] && command -v ganesha.nfsd nfs-cp >/dev/null; then
   row 'OVA on NFS to raw' '\*\*ours\*\*: `nbdlift copy`'

@@ -44,6 +44,9 @@ type front struct {
 	pages    pages
 }
 
+// listenAddress is where all endpoints are (-listen).
+var listenAddress = "127.0.0.1"
+
 func (f *front) start(dir string) error {
 	var err error
 	f.sessions = newSessions(f)
@@ -59,7 +62,7 @@ func (f *front) start(dir string) error {
 	if err != nil {
 		return err
 	}
-	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	inner, err := net.Listen("tcp", listenAddress+":0")
 	if err != nil {
 		return err
 	}

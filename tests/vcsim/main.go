@@ -78,6 +78,8 @@ func main() {
 	configFile := flag.String("config", "", "JSON `file` of VMs and more")
 	logFile := flag.String("log", "", "write a log to this `file`")
 	dir := flag.String("dir", "", "`folder` for datastores; must not exist")
+	flag.StringVar(&listenAddress, "listen", listenAddress,
+		"`address` of the endpoints")
 	flag.Parse()
 	if flag.NArg() > 0 {
 		fmt.Fprintln(os.Stderr, "vcsim: arguments that are not options")
