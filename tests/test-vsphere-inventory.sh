@@ -103,6 +103,11 @@ is vms '.[3].nics | map([.mac, .network.name, .model, .startConnected])[0]' \
 is vms '.[3].nics | map(.network.name)' '["VM Network","dvpg","nsx"]'
 is vms '.[3].nics[0].ips[0] | [.ip, .prefix, .gateway, .origin]' \
   '["192.0.2.7",24,"192.0.2.1","manual"]'
+is vms '.[3].guestNetworks | map([.device, .mac, .ip, .prefix, .origin])' \
+  '[["0","00:50:56:aa:bb:01","192.0.2.7",24,"manual"]]'
+is vms '.[3].guestIpStacks | map([.device, .gateway])' '[["0","192.0.2.1"]]'
+is vms '[.[3].devices[].kind] | map(select(. == "VirtualTPM" or . == "VirtualVmxnet3"))' \
+  '["VirtualVmxnet3","VirtualVmxnet3","VirtualTPM"]'
 is storages 'map([.name, .path, .maintenance])' \
   '[["ds 2","/eu/DC0/datastore/ds 2","inMaintenance"],["ds1","/eu/DC0/datastore/ds1","normal"]]'
 is networks '[.[] | select(.name == "dvpg" or .name == "nsx" or .name == "VM Network") | [.name, .variant]]' \

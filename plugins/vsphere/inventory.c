@@ -15,6 +15,7 @@
 #include "common/include/minmax.h"
 #include "common/json/json.h"
 #include "plugins/vsphere/inventory.h"
+#include "plugins/vsphere/inventory_private.h"
 #include "plugins/vsphere/vsphere_private.h"
 
 struct list {
@@ -63,17 +64,18 @@ set_ref (json_t *obj, const char *key, xmlNodePtr node)
   return 0;
 }
 
-/* The text of a child of NODE at KEY, if there is one. */
-static int
-set_text (json_t *obj, const char *key, xmlNodePtr node, const char *child)
+int
+inventory_set_text (json_t *obj, const char *key, xmlNodePtr node,
+                    const char *child)
 {
   CLEANUP_FREE char *text = vim_child_text (node, child);
 
   return json_set_string (obj, key, text);
 }
 
-static int
-set_number (json_t *obj, const char *key, xmlNodePtr node, const char *child)
+int
+inventory_set_number (json_t *obj, const char *key, xmlNodePtr node,
+                      const char *child)
 {
   uint64_t n;
 
@@ -208,6 +210,7 @@ extend_vm (const struct vim_object *object, const struct vsphere_vm *vm,
       json_set_bool (obj, "faultToleranceEnabled",
                      vim_object_get (object, "config.ftInfo") != NULL) == -1 ||
       add_devices (object, obj) == -1 ||
+      inventory_add_guest (obj, object) == -1 ||
       set_ref (obj, "snapshot",
                vim_child (vim_object_get (object, "snapshot"),
                           "currentSnapshot")) == -1)
@@ -324,8 +327,8 @@ add_network (struct list *l, const struct vim_object *object)
       variant = variants[i].variant;
   if (json_set_string (obj, "variant", variant) == -1 ||
       set_base (l, object, obj) == -1 ||
-      set_text (obj, "key", vim_object_get (object, "summary"),
-                "opaqueNetworkId") == -1)
+      inventory_set_text (obj, "key", vim_object_get (object, "summary"),
+                          "opaqueNetworkId") == -1)
     return -1;
   return append (l, json_incref (obj));
 }
@@ -360,10 +363,11 @@ list_datastores (struct list *l)
     CLEANUP_JSON json_t *obj = json_object ();
 
     if (set_base (l, object, obj) == -1 ||
-        set_text (obj, "type", summary, "type") == -1 ||
-        set_number (obj, "capacity", summary, "capacity") == -1 ||
-        set_number (obj, "free", summary, "freeSpace") == -1 ||
-        set_text (obj, "maintenance", summary, "maintenanceMode") == -1 ||
+        inventory_set_text (obj, "type", summary, "type") == -1 ||
+        inventory_set_number (obj, "capacity", summary, "capacity") == -1 ||
+        inventory_set_number (obj, "free", summary, "freeSpace") == -1 ||
+        inventory_set_text (obj, "maintenance", summary,
+                            "maintenanceMode") == -1 ||
         append (l, json_incref (obj)) == -1)
       return -1;
   }
@@ -389,9 +393,9 @@ add_adapters (json_t *obj, xmlNodePtr network)
       log_oom ();
       return -1;
     }
-    if (set_text (adapter, "name", node, "device") == -1 ||
-        set_text (adapter, "ipAddress", ip, "ipAddress") == -1 ||
-        set_text (adapter, "subnetMask", ip, "subnetMask") == -1)
+    if (inventory_set_text (adapter, "name", node, "device") == -1 ||
+        inventory_set_text (adapter, "ipAddress", ip, "ipAddress") == -1 ||
+        inventory_set_text (adapter, "subnetMask", ip, "subnetMask") == -1)
       return -1;
   }
   return 0;
@@ -413,15 +417,16 @@ add_host (struct list *l, const struct vim_object *object)
                      vim_node_bool (vim_object_get
                                     (object,
                                      "runtime.inMaintenanceMode"))) == -1 ||
-      set_text (obj, "thumbprint", summary, "sslThumbprint") == -1 ||
-      set_text (obj, "timezone",
-                vim_child (vim_object_get (object, "config.dateTimeInfo"),
-                           "timeZone"), "name") == -1 ||
-      set_number (obj, "cpuSockets", hardware, "numCpuPkgs") == -1 ||
-      set_number (obj, "cpuCores", hardware, "numCpuCores") == -1 ||
-      set_number (obj, "memoryBytes", hardware, "memorySize") == -1 ||
-      set_text (obj, "productName", product, "name") == -1 ||
-      set_text (obj, "productVersion", product, "version") == -1 ||
+      inventory_set_text (obj, "thumbprint", summary, "sslThumbprint") == -1 ||
+      inventory_set_text (obj, "timezone",
+                          vim_child (vim_object_get (object,
+                                                     "config.dateTimeInfo"),
+                                     "timeZone"), "name") == -1 ||
+      inventory_set_number (obj, "cpuSockets", hardware, "numCpuPkgs") == -1 ||
+      inventory_set_number (obj, "cpuCores", hardware, "numCpuCores") == -1 ||
+      inventory_set_number (obj, "memoryBytes", hardware, "memorySize") == -1 ||
+      inventory_set_text (obj, "productName", product, "name") == -1 ||
+      inventory_set_text (obj, "productVersion", product, "version") == -1 ||
       add_adapters (obj, vim_object_get (object, "config.network")) == -1)
     return -1;
   return append (l, json_incref (obj));

@@ -195,7 +195,7 @@ link_has_extent (xmlNodePtr link, const extent_vector *extents,
 
   for (; node && extents->len > 0; node = vim_next (node, "fileKey")) {
     const struct extent *e;
-    struct extent wanted;
+    struct extent wanted = { 0 };
     uint64_t key;
 
     if (!vim_node_u64 (node, &key) || key > INT32_MAX)
