@@ -224,6 +224,21 @@ prepare (struct run *run)
   return -1;
 }
 
+/* No VM is begun: those that an earlier run has powered off are on again. */
+static void
+restore_power (struct run *run)
+{
+  size_t i;
+
+  for (i = 0; i < run->nr_vms; i++) {
+    struct run_vm *rv = &run->vms[i];
+
+    log_scope_enter (&rv->scope);
+    run_power_restore (rv);
+    log_scope_leave (&rv->scope);
+  }
+}
+
 /* Write the status file; COMPLETED is 0 while the run goes on. */
 static void
 save_status (struct run *run, time_t completed)
@@ -309,6 +324,21 @@ run_workers (struct run *run)
     pthread_join (threads[i], NULL);
 }
 
+/* The same, with the status file kept. */
+static void
+run_watched (struct run *run)
+{
+  pthread_t watcher;
+  const bool watched =
+    pthread_create (&watcher, NULL, status_thread, run) == 0;
+
+  run_workers (run);
+  atomic_store (&run->ended, true);
+  if (watched)
+    pthread_join (watcher, NULL);
+  save_status (run, time (NULL));
+}
+
 /* One exit status from those of the VMs. */
 static enum exit_status
 combine (const struct run *run)
@@ -372,7 +402,6 @@ enum exit_status
 run_plan (struct run *run, json_t **result)
 {
   enum exit_status status = STATUS_TARGET;
-  pthread_t watcher;
   size_t i;
 
   *result = NULL;
@@ -385,17 +414,14 @@ run_plan (struct run *run, json_t **result)
 
   if (init_vms (run) == -1)
     status = STATUS_FAILED;
-  else if (open_target (run) == 0 && prepare (run) == 0) {
-    const bool watched =
-      pthread_create (&watcher, NULL, status_thread, run) == 0;
-
-    run_workers (run);
-    atomic_store (&run->ended, true);
-    if (watched)
-      pthread_join (watcher, NULL);
-    save_status (run, time (NULL));
-    status = combine (run);
-    *result = run_result (run, status);
+  else if (open_target (run) == 0) {
+    if (prepare (run) == 0) {
+      run_watched (run);
+      status = combine (run);
+      *result = run_result (run, status);
+    }
+    else
+      restore_power (run);
   }
 
   for (i = 0; i < run->nr_vms; i++)

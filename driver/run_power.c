@@ -5,6 +5,7 @@
  * is powered on again.  What was copied is of no use then, because the
  * guest writes to its disks again: it is removed, before.
  */
+#include "common/include/cleanup.h"
 #include "common/util/log.h"
 #include "driver/power.h"
 #include "driver/run.h"
@@ -69,10 +70,17 @@ run_power_check (struct run_vm *rv)
 void
 run_power_restore (struct run_vm *rv)
 {
+  CLEANUP_FREE char *manifest = NULL;
   struct power p = { 0 };
 
   if (rv->journal == NULL)
     return;
+  /* Then it is migrated, and killed was who was to say so. */
+  manifest = journal_published (rv->journal);
+  if (manifest) {
+    run_power_done (rv);
+    return;
+  }
   p = power_of (rv);
   if (!power_must_restore (&p))
     return;
