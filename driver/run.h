@@ -64,7 +64,8 @@ struct run {
 /* One VM of a run. */
 struct run_vm {
   struct run *run;
-  const struct preflight_vm *pre;
+  struct preflight_vm *pre;     /* what tells the state of its disks is read
+                                   again when it has been shut down */
   struct vm_status status;
   struct log_scope scope;       /* of the thread that works on it */
   char *folder;                 /* its part of the state */

@@ -5,6 +5,8 @@
  * is powered on again.  What was copied is of no use then, because the
  * guest writes to its disks again: it is removed, before.
  */
+#include <string.h>
+
 #include "common/include/cleanup.h"
 #include "common/util/log.h"
 #include "driver/power.h"
@@ -35,13 +37,49 @@ run_power_before (struct run_vm *rv)
   return power_before (&p);
 }
 
+/* The guest wrote until it was off: ask again for what tells the state of
+ * its disks, by which a later run knows them.
+ */
+static int
+refresh (struct run_vm *rv)
+{
+  const struct session *s = rv->run->session;
+  const struct source_ref ref = { .id = rv->pre->vm.id };
+  vm_disk_vector *disks = &rv->pre->vm.disks;
+  CLEANUP_VM struct vm now;
+  char *version;
+  size_t i;
+
+  vm_init (&now);
+  if (s->ops->describe (s->source, &ref, &now) == -1)
+    return -1;
+  for (i = 0; i < disks->len; i++) {
+    struct vm_disk *was = &disks->ptr[i];
+
+    if (now.disks.len != disks->len ||
+        strcmp (now.disks.ptr[i].id, was->id) != 0 ||
+        now.disks.ptr[i].capacity != was->capacity) {
+      log_error ("the disks of the VM were changed while it was being shut "
+                 "down: start again");
+      return -1;
+    }
+    version = was->version;
+    was->version = now.disks.ptr[i].version;
+    now.disks.ptr[i].version = version;
+    was->allocated = now.disks.ptr[i].allocated;
+  }
+  return 0;
+}
+
 int
 run_power_down (struct run_vm *rv)
 {
   struct power p = power_of (rv);
-  const int r = power_down (&p);
+  int r = power_down (&p);
 
   rv->shutdown_asked = p.asked;
+  if (r == 0 && rv->pre->vm.power == VM_POWER_ON && p.ops->power_state)
+    r = refresh (rv);
   if (r == -1)
     rv->result = STATUS_SOURCE;
   return r;
