@@ -352,11 +352,21 @@ find_by_id (struct vim *vim, const char *id, string_vector *ids)
 {
   static const char *const paths[] = { "name", NULL };
   CLEANUP_VIM_OBJECTS struct vim_objects vm = { 0 };
+  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
+  const int r = vim_try_get (vim, "VirtualMachine", id, paths, &vm, &fault);
 
-  if (vim_get_quietly (vim, LOG_LEVEL_DEBUG, "VirtualMachine", id, paths,
-                       &vm) == -1)
-    /* Some servers take offence at what cannot be an id. */
-    return errno == ENOENT || errno == EINVAL ? 0 : -1;
+  if (r == -1)
+    return -1;
+  /* Some servers take offence at what cannot be an id. */
+  if (r == 1 && (vim_fault_is (&fault, "ManagedObjectNotFound") ||
+                 vim_fault_is (&fault, "InvalidArgument") ||
+                 vim_fault_is (&fault, "InvalidRequest")))
+    return 0;
+  if (r == 1) {
+    vim_fault_report (LOG_LEVEL_ERROR, vim, "looking for a VM by its id",
+                      &fault);
+    return -1;
+  }
   if (string_vector_append_dup (ids, id) == -1) {
     log_oom ();
     return -1;

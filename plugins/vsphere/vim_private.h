@@ -113,10 +113,12 @@ extern bool vim_cond_wait (pthread_cond_t *cond, pthread_mutex_t *lock,
 
 /*---- vim_property.c ----*/
 
-/* As vim_get, with faults reported at LEVEL. */
-extern int vim_get_quietly (struct vim *vim, enum log_level level,
-                            const char *type, const char *id,
-                            const char *const *paths,
-                            struct vim_objects *objects);
+/* As vim_get; but 1 with *FAULT, unreported, if the server says one (of type
+ * ManagedObjectNotFound also if it just says nothing).
+ */
+extern int vim_try_get (struct vim *vim, const char *type, const char *id,
+                        const char *const *paths,
+                        struct vim_objects *objects,
+                        struct vim_fault *fault);
 
 #endif /* NBDLIFT_VIM_PRIVATE_H */

@@ -348,34 +348,24 @@ add_object_set (struct strbuf *b, const char *type, const char *id)
 }
 
 int
-vim_get_quietly (struct vim *vim, enum log_level level, const char *type,
-                 const char *id, const char *const *paths,
-                 struct vim_objects *out)
+vim_try_get (struct vim *vim, const char *type, const char *id,
+             const char *const *paths, struct vim_objects *out,
+             struct vim_fault *fault)
 {
   CLEANUP_VIM_OBJECTS struct vim_objects objects = { 0 };
-  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
   CLEANUP_STRBUF struct strbuf set = { 0 };
-  CLEANUP_FREE char *what = NULL;
   int r;
 
   if (add_object_set (&set, type, id) == -1)
     return -1;
-  if (asprintf (&what, "%s %s", printable (type), printable (id)) == -1) {
-    what = NULL;
-    log_oom ();
-    return -1;
-  }
-  r = retrieve_known (vim, type, paths, set.ptr, &objects, &fault);
-  if (r == -1)
-    return -1;
-  if (r == 1) {
-    vim_fault_report (level, vim, what, &fault);
-    return -1;
-  }
+  r = retrieve_known (vim, type, paths, set.ptr, &objects, fault);
+  if (r != 0)
+    return r;
   if (objects.list.len == 0) {
-    vim_log (level, "%s: the server has no %s",
-             http_client_origin (vim->http), what);
-    errno = ENOENT;
+    fault->type = strdup ("ManagedObjectNotFound");
+    if (fault->type)
+      return 1;
+    log_oom ();
     return -1;
   }
   *out = objects;
@@ -387,7 +377,16 @@ int
 vim_get (struct vim *vim, const char *type, const char *id,
          const char *const *paths, struct vim_objects *objects)
 {
-  return vim_get_quietly (vim, LOG_LEVEL_ERROR, type, id, paths, objects);
+  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
+  CLEANUP_FREE char *what = NULL;
+  const int r = vim_try_get (vim, type, id, paths, objects, &fault);
+
+  if (r != 1)
+    return r;
+  if (asprintf (&what, "%s %s", printable (type), printable (id)) == -1)
+    what = NULL;
+  vim_fault_report (LOG_LEVEL_ERROR, vim, what ? what : type, &fault);
+  return -1;
 }
 
 /* A view of all objects of TYPES below the root: its id, malloc'ed. */

@@ -48,19 +48,20 @@ ask (const struct wait *w, char **result)
 {
   static const char *const paths[] = { "info", NULL };
   CLEANUP_VIM_OBJECTS struct vim_objects objects = { 0 };
+  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
   CLEANUP_FREE char *state = NULL;
   xmlNodePtr info;
+  int r;
 
-  if (vim_get_quietly (w->vim, LOG_LEVEL_DEBUG, "Task", w->task, paths,
-                       &objects) == -1) {
-    if (errno == ENOENT)
-      errno = ESRCH;
-    else if (errno == EPERM || errno == EBUSY || errno == EINVAL)
-      log_error ("%s: %s: cannot see how task %s goes: %m",
-                 http_client_origin (w->vim->http), w->what,
-                 printable (w->task));
+  r = vim_try_get (w->vim, "Task", w->task, paths, &objects, &fault);
+  if (r == 1 && vim_fault_is (&fault, "ManagedObjectNotFound")) {
+    errno = ESRCH;
     return PROGRESS_FAILED;
   }
+  if (r == 1)
+    vim_fault_report (LOG_LEVEL_ERROR, w->vim, w->what, &fault);
+  if (r != 0)
+    return PROGRESS_FAILED;
   info = vim_object_get (objects.list.ptr[0], "info");
   state = vim_child_text (info, "state");
   if (state && strcmp (state, "error") == 0)

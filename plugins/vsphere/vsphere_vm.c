@@ -289,22 +289,26 @@ get_networks (struct vim *vim, const struct vim_object *object,
 }
 
 /* That of the host, which sets the clock of the VM.  To know it is of use,
- * not a must.
+ * not a must: faults do not count.
  */
-static void
+static int
 get_timezone (struct vim *vim, struct vm *vm)
 {
   static const char *const paths[] = { "config.dateTimeInfo", NULL };
   CLEANUP_VIM_OBJECTS struct vim_objects host = { 0 };
+  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
+  int r;
 
-  if (vm->host == NULL ||
-      vim_get_quietly (vim, LOG_LEVEL_DEBUG, "HostSystem", vm->host, paths,
-                       &host) == -1)
-    return;
+  if (vm->host == NULL)
+    return 0;
+  r = vim_try_get (vim, "HostSystem", vm->host, paths, &host, &fault);
+  if (r != 0)
+    return r == 1 ? 0 : -1;
   vm->timezone =
     vim_child_text (vim_child (vim_object_get (host.list.ptr[0],
                                                "config.dateTimeInfo"),
                                "timeZone"), "name");
+  return 0;
 }
 
 /* Without its hardware there is nothing to migrate. */
@@ -352,9 +356,9 @@ vsphere_describe (struct vim *vim, const struct source_ref *ref,
   if (vim_ancestors (vim, "VirtualMachine", id, &folders) == -1 ||
       get_networks (vim, object, &networks) == -1 ||
       vsphere_fill (vim, object, &folders, &networks, &vm) == -1 ||
-      check_readable (vim, object, &vm) == -1)
+      check_readable (vim, object, &vm) == -1 ||
+      get_timezone (vim, &vm.vm) == -1)
     return -1;
-  get_timezone (vim, &vm.vm);
   *out = vm;
   vsphere_vm_init (&vm);
   return 0;

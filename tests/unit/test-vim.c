@@ -390,7 +390,7 @@ test_missing (void **state)
   assert_int_equal (vim_get (vim, "VirtualMachine", "vm-1", name_only,
                              &none), -1);
   assert_int_equal (errno, ENOENT);
-  assert_error ("the server has no VirtualMachine vm-1");
+  assert_error ("VirtualMachine vm-1: the server has no such object");
   capture_start ();
   assert_int_equal (vim_get (vim, "VirtualMachine", "vm-1", name_only,
                              &none), -1);
@@ -565,6 +565,12 @@ test_not_found (void **state)
   static const struct fake_step no_session[] = {
     { "RetrievePropertiesEx", 200, NULL }, { NULL }
   };
+  static const struct fake_step denied[] = {
+    { "RetrievePropertiesEx", 500, FAULT ("NoPermission", "") }, { NULL }
+  };
+  static const struct fake_step not_an_id[] = {
+    { "RetrievePropertiesEx", 500, FAULT ("InvalidArgument", "") }, { NULL }
+  };
   char *found;
 
   assert_int_equal (find (no_id, "vm-9", NULL, &found), -1);
@@ -576,6 +582,11 @@ test_not_found (void **state)
   assert_int_equal (find (no_session, "vm-9", NULL, &found), -1);
   assert_int_equal (errno, EIO);
   assert_error ("connection was lost");
+  assert_int_equal (find (denied, "vm-9", NULL, &found), -1);
+  assert_int_equal (errno, EPERM);
+  assert_error ("looking for a VM by its id: no permission");
+  assert_int_equal (find (not_an_id, "vm-9", NULL, &found), -1);
+  assert_int_equal (errno, ENOENT);
   assert_int_equal (find (NULL, NULL, NULL, &found), -1);
   assert_int_equal (errno, EINVAL);
 }
@@ -644,6 +655,9 @@ test_task (void **state)
 
     TASK ("CreateSnapshot_Task"),
     { "RetrievePropertiesEx", 500, FAULT ("ManagedObjectNotFound", "") },
+
+    TASK ("CreateSnapshot_Task"),
+    { "RetrievePropertiesEx", 500, FAULT ("Peculiar", "") },
     { NULL }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
@@ -673,6 +687,9 @@ test_task (void **state)
   assert_int_equal (RUN (NULL), -1);
   assert_int_equal (errno, ESRCH);
   assert_int_equal (captured_errors, 0);
+  assert_int_equal (RUN (NULL), -1);
+  assert_int_equal (errno, EIO);
+  assert_error ("CreateSnapshot_Task of VirtualMachine vm-1");
   assert_null (fake_steps->method);
 }
 
