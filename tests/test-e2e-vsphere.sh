@@ -38,10 +38,12 @@ EOF
 start_vcsim "$tmp/vc.json"
 
 # What people write into the manifests is what `inventory' tells.
+# shellcheck disable=SC2001
+password=$(sed 's/[&|\\]/\\&/g' <<<"$vc_password")
 cat >"$tmp/login.yaml" <<EOF
 $(sed -e "s|https://vcenter.example.com/sdk|$vc_url|" \
   -e "s|migration@vsphere.local|$vc_user|" \
-  -e "s|change-me|\"$(sed 's/[&|\\]/\\&/g' <<<"$vc_password")\"|" \
+  -e "s|change-me|\"$password\"|" \
   -e "s|0A:1B:[0-9A-F:]*|$vc_thumbprint|" \
   examples/vsphere/secret.yaml)
 ---

@@ -23,7 +23,7 @@ vsphere_plan "name: web" >"$tmp/plan.yaml"
 
 # The copy takes long enough to be interrupted.
 slow () {
-  "$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out" --rate=14M "$@" \
+  "$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out" --rate=14M \
     >"$tmp/log" 2>&1 &
   pid=$!
 }

@@ -13,6 +13,7 @@ vsphere_settings='{sdkEndpoint: vcenter}'
 vsphere_secret=
 vsphere_hosts=
 vsphere_networks='[{source: {name: VM Network}, destination: {type: pod}}]'
+# shellcheck disable=SC2154 # vc_* are those of start_vcsim
 vsphere_plan () {
   local vm
   cat <<YAML
@@ -83,7 +84,7 @@ YAML
 
 # power_of VM: "on" or "off", as the simulator has it.
 power_of () {
-  vcsim_vm "$1" .power | sed "s/^powered//" | tr "A-Z" "a-z"
+  vcsim_vm "$1" '.power | ltrimstr ("powered") | ascii_downcase'
 }
 
 # wait_for SECONDS CMD...: until CMD succeeds.
