@@ -424,6 +424,25 @@ check_space (const struct look *look)
   return 0;
 }
 
+/* Drives of Windows that VMware Tools put on no disk. */
+static int
+check_drives (const struct look *look)
+{
+  xmlNodePtr node = vim_child (vim_object_get (look->object, "guest.disk"),
+                               "GuestDiskInfo");
+  const char *os = look->vm->vm.os;
+
+  if (os == NULL || strncasecmp (os, "windows", 7) != 0)
+    return 0;
+  for (; node; node = vim_next (node, "GuestDiskInfo"))
+    if (vim_child (node, "mappings") == NULL)
+      return add (look, "vmware.guestDisks.key.not_found",
+                  "It is not known which disk a drive of Windows is on",
+                  "Information",
+                  "Compare the drive letters after the migration.");
+  return 0;
+}
+
 static int
 check_addresses (const struct look *look)
 {
@@ -446,7 +465,7 @@ vsphere_add_concerns (const struct vim_object *object, struct vsphere_vm *vm)
 {
   static int (*const checks[]) (const struct look *) = {
     check_state, check_disks, check_devices, check_guest, check_addresses,
-    check_space, check_flags, check_placement, check_name, check_os,
+    check_space, check_drives, check_flags, check_placement, check_name, check_os,
   };
   const struct look look = { .object = object, .vm = vm };
   size_t i;

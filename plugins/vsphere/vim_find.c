@@ -154,6 +154,8 @@ vim_path_in (const struct vim *vim, const struct vim_objects *tree,
         append_escaped (&b, name) == -1)
       goto oom;
     path = strbuf_steal (&b);
+    if (path == NULL)
+      goto oom;
   }
   chain_vector_reset (&chain);
   return path;
@@ -169,6 +171,7 @@ static char *
 datacenter_path (const chain_vector *chain, size_t datacenter)
 {
   CLEANUP_STRBUF struct strbuf b = { 0 };
+  char *path;
   size_t i;
 
   for (i = chain->len; i-- > datacenter; ) {
@@ -183,7 +186,10 @@ datacenter_path (const chain_vector *chain, size_t datacenter)
       return NULL;
     }
   }
-  return strbuf_steal (&b);
+  path = strbuf_steal (&b);
+  if (path == NULL)
+    log_oom ();
+  return path;
 }
 
 char *
@@ -270,9 +276,9 @@ add_refs (string_vector *ids, xmlNodePtr node)
   return 0;
 }
 
-/* ENOTSUP is not reported. */
+/* If OPTIONAL, ENOTSUP is not reported: old servers lack the method. */
 static int
-search (struct vim *vim, const char *method, const char *args,
+search (struct vim *vim, const char *method, bool optional, const char *args,
         string_vector *ids)
 {
   CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
@@ -284,9 +290,9 @@ search (struct vim *vim, const char *method, const char *args,
                   vim->search_index, args, &doc, &returnval, &fault);
   if (r == 0)
     return add_refs (ids, returnval);
-  if (r == 1 && (vim_fault_is (&fault, "MethodNotFound") ||
-                 vim_fault_is (&fault, "NotSupported") ||
-                 vim_fault_is (&fault, "NotImplemented")))
+  if (r == 1 && optional && (vim_fault_is (&fault, "MethodNotFound") ||
+                             vim_fault_is (&fault, "NotSupported") ||
+                             vim_fault_is (&fault, "NotImplemented")))
     errno = ENOTSUP;
   else if (r == 1)
     vim_fault_report (LOG_LEVEL_ERROR, vim, method, &fault);
@@ -300,7 +306,7 @@ find_by_path (struct vim *vim, const char *path, string_vector *ids)
 
   if (vim_add_text (&args, "inventoryPath", path + strspn (path, "/")) == -1)
     return -1;
-  return search (vim, "FindByInventoryPath", args.ptr, ids);
+  return search (vim, "FindByInventoryPath", false, args.ptr, ids);
 }
 
 /* Two VMs can have one BIOS UUID; FindByUuid shows one of them. */
@@ -315,9 +321,9 @@ find_by_uuid (struct vim *vim, const char *uuid, bool instance,
       vim_add_text (&args, "vmSearch", "true") == -1 ||
       vim_add_text (&args, "instanceUuid", instance ? "true" : "false") == -1)
     return -1;
-  r = search (vim, "FindAllByUuid", args.ptr, ids);
+  r = search (vim, "FindAllByUuid", true, args.ptr, ids);
   if (r == -1 && errno == ENOTSUP)
-    r = search (vim, "FindByUuid", args.ptr, ids);
+    r = search (vim, "FindByUuid", false, args.ptr, ids);
   return r;
 }
 

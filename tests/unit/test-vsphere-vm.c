@@ -438,6 +438,31 @@ test_rest (void **state)
   assert_false (has_concern (&vm, "vmware.vm_powered_off.detected"));
 }
 
+static void
+test_windows (void **state)
+{
+#define DRIVE(path, rest)                                               \
+  "<GuestDiskInfo><diskPath>" path "</diskPath><freeSpace>1</freeSpace>"\
+  rest "</GuestDiskInfo>"
+  static const struct fake_step steps[] = {
+    DESCRIBE (HARDWARE ("")
+              TEXT ("config.guestId", "windows2019srv_64Guest")
+              TEXT ("runtime.powerState", "suspended")
+              PROP ("guest.disk", "ArrayOfGuestDiskInfo",
+                    DRIVE ("C:\\", "<mappings><key>2000</key></mappings>")
+                    DRIVE ("E:\\", ""))),
+    { NULL }
+  };
+  CLEANUP_VSPHERE_VM struct vsphere_vm vm;
+
+  vsphere_vm_init (&vm);
+  assert_int_equal (describe (steps, &vm), 0);
+  assert_concern (&vm, "vmware.guestDisks.key.not_found");
+  assert_concern (&vm, "vmware.guestDisks.freespace");
+  assert_concern (&vm, "vmware.nbdlift.suspended");
+  assert_false (has_concern (&vm, "vmware.os.unsupported"));
+}
+
 /*---- what cannot be ----*/
 
 static void
@@ -621,6 +646,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_disks),
     cmocka_unit_test (test_rest),
+    cmocka_unit_test (test_windows),
     cmocka_unit_test (test_refused),
     cmocka_unit_test (test_many_devices),
     cmocka_unit_test (test_split_path),
