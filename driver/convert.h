@@ -21,7 +21,8 @@ struct convert_options {
                                    stays the same over restarts */
   const char *root;             /* --root: "first" or "/dev/sda2"...; NULL:
                                    first */
-  const char *const *keys;      /* LUKS passphrase files, NULL-terminated */
+  const char *const *keys;      /* LUKS passphrases (the first line of
+                                   each), NULL-terminated, or NULL: secret! */
   const char *log_file;         /* virt-v2v's whole output, kept */
   /* 0..100, from the messages of virt-v2v; false cancels.  NULL allowed. */
   bool (*progress) (void *opaque, unsigned percent, const char *what);

@@ -43,10 +43,36 @@ extern json_t *convert_result_to_json (const struct convert_result *result);
 extern int convert_result_of_json (const json_t *j,
                                    struct convert_result *result);
 
-/* Run virt-v2v-in-place on the domain in XML_FILE to its end.  0, or -1
- * with errno as of convert_guest; reported, but for ECANCELED.
+/* write(2) of all N bytes.  0, or -1 with errno, not reported. */
+extern int v2v_write_all (int fd, const char *text, size_t n);
+
+/* Passphrases on their way to virt-v2v (convert_keys.c). */
+#define V2V_MAX_KEYS 64
+struct v2v_keys {
+  int stdin_fd;
+  size_t nr;
+  int fds[V2V_MAX_KEYS];        /* to be handed on */
+};
+#define V2V_KEYS_INIT { .stdin_fd = -1 }
+
+/* Put KEYS (NULL-terminated, or NULL) where virt-v2v can read them.  0, or
+ * -1 reported; to be closed in both cases.
  */
-extern int v2v_run (const char *xml_file,
+extern int v2v_keys_open (struct v2v_keys *k, const char *const *keys);
+extern void v2v_keys_close (struct v2v_keys *k);
+#define CLEANUP_V2V_KEYS __attribute__ ((cleanup (v2v_keys_close)))
+
+/* Append the options that say where they are.  -1: out of memory, not
+ * reported.
+ */
+extern int v2v_keys_argv (const struct v2v_keys *k, size_t nr_disks,
+                          string_vector *argv);
+
+/* Run virt-v2v-in-place on the domain in XML_FILE, which has NR_DISKS, to
+ * its end.  0, or -1 with errno as of convert_guest; reported, but for
+ * ECANCELED.
+ */
+extern int v2v_run (const char *xml_file, size_t nr_disks,
                     const struct convert_options *options,
                     struct convert_result *result);
 

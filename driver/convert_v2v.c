@@ -35,12 +35,6 @@
  */
 #define STOP_GRACE_MS 5000
 
-/* The most that cryptsetup takes for a passphrase. */
-#define MAX_PASSPHRASE 512
-
-/* Encrypted devices of one VM. */
-#define MAX_ENCRYPTED 64
-
 bool
 kvm_works (void)
 {
@@ -60,6 +54,12 @@ user_forces_tcg (void)
 
   return settings && strstr (settings, "force_tcg");
 }
+
+/* What is converted. */
+struct domain {
+  const char *xml_file;
+  size_t nr_disks;
+};
 
 /* What libguestfs needs in its environment, as NAME=VALUE. */
 static int
@@ -89,11 +89,10 @@ make_environment (string_vector *env, bool kvm)
 }
 
 static int
-make_argv (string_vector *argv, const char *xml_file, int message_fd,
+make_argv (string_vector *argv, const struct domain *domain, int message_fd,
+           const struct v2v_keys *keys,
            const struct convert_options *options)
 {
-  const char *const *key;
-
   if (string_vector_append_dup (argv, "virt-v2v-in-place") == -1 ||
       string_vector_append_dup (argv, "-v") == -1 ||
       string_vector_append_dup (argv, "-x") == -1 ||
@@ -103,14 +102,10 @@ make_argv (string_vector *argv, const char *xml_file, int message_fd,
       string_vector_append_dup (argv, options->root ? options->root
                                 : "first") == -1)
     goto oom;
-  for (key = options->keys; key && *key; ++key)
-    if (string_vector_append_dup (argv, "--key") == -1 ||
-        string_vector_append_format (argv, "all:file:%s", *key) == -1)
-      goto oom;
-  if (string_vector_append_dup (argv, "--keys-from-stdin") == -1 ||
+  if (v2v_keys_argv (keys, domain->nr_disks, argv) == -1 ||
       string_vector_append_dup (argv, "-i") == -1 ||
       string_vector_append_dup (argv, "libvirtxml") == -1 ||
-      string_vector_append_dup (argv, xml_file) == -1 ||
+      string_vector_append_dup (argv, domain->xml_file) == -1 ||
       string_vector_append (argv, NULL) == -1)
     goto oom;
   return 0;
@@ -120,8 +115,8 @@ make_argv (string_vector *argv, const char *xml_file, int message_fd,
   return -1;
 }
 
-static int
-write_all (int fd, const char *text, size_t n)
+int
+v2v_write_all (int fd, const char *text, size_t n)
 {
   ssize_t r;
 
@@ -136,63 +131,6 @@ write_all (int fd, const char *text, size_t n)
     n -= r;
   }
   return 0;
-}
-
-/* Append the first line of FILE to B. */
-static int
-append_passphrase (struct strbuf *b, const char *file)
-{
-  CLEANUP_FCLOSE FILE *fp = fopen (file, "re");
-  char line[MAX_PASSPHRASE + 2];
-
-  if (fp == NULL) {
-    log_error ("%s: cannot read the passphrase: %m", printable (file));
-    return -1;
-  }
-  /* stdio would keep a copy of the secret in its buffer. */
-  setvbuf (fp, NULL, _IONBF, 0);
-  if (fgets (line, sizeof line, fp) == NULL)
-    line[0] = '\0';
-  line[strcspn (line, "\n")] = '\0';
-  if (strbuf_append (b, line) == -1 || strbuf_append_char (b, '\n') == -1) {
-    explicit_bzero (line, sizeof line);
-    log_oom ();
-    return -1;
-  }
-  explicit_bzero (line, sizeof line);
-  return 0;
-}
-
-/* Standard input for virt-v2v: the passphrases, again and again.  2.2
- * does not know "--key all:", but asks here for one key per encrypted
- * device, so one passphrase opens them all; of several, each is tried on
- * one device in turn.  Without keys the input is empty: virt-v2v fails
- * instead of asking on a terminal and waiting for ever.  The read end, or
- * -1 reported.
- */
-static int
-open_keys (const char *const *keys)
-{
-  CLEANUP_STRBUF struct strbuf b = { 0 };
-  size_t n, round;
-  int fds[2];
-
-  for (n = 0; keys && keys[n]; ++n)
-    if (append_passphrase (&b, keys[n]) == -1)
-      return -1;
-  if (pipe2 (fds, O_CLOEXEC) == -1) {
-    log_error ("virt-v2v-in-place: cannot be started: pipe: %m");
-    return -1;
-  }
-  /* No more than a pipe takes without a reader. */
-  for (round = 0; round < MAX_ENCRYPTED && b.len * (round + 1) <= 65536 &&
-       b.len > 0; ++round)
-    if (write_all (fds[1], b.ptr, b.len) == -1)
-      break;
-  if (b.ptr)
-    explicit_bzero (b.ptr, b.len);
-  close (fds[1]);
-  return fds[0];
 }
 
 /* Take what there is in the pipe.  1 if it may bring more, 0 at its end,
@@ -261,7 +199,7 @@ follow (pid_t pid, int fd, struct v2v_messages *m,
 
 /* Run it with all its output in LOG_FD. */
 static int
-run (const char *xml_file, bool kvm, int log_fd,
+run (const struct domain *domain, bool kvm, int log_fd,
      const struct convert_options *options, struct v2v_messages *m,
      int *status)
 {
@@ -269,11 +207,11 @@ run (const char *xml_file, bool kvm, int log_fd,
   CLEANUP_STRING_VECTOR string_vector env = EMPTY_VECTOR;
   struct subprocess_options o = SUBPROCESS_OPTIONS_INIT;
   CLEANUP_CLOSE int read_end = -1;
-  CLEANUP_CLOSE int keys_fd = open_keys (options->keys);
-  int pipe_fds[2], keep[2];
+  CLEANUP_V2V_KEYS struct v2v_keys keys = V2V_KEYS_INIT;
+  int pipe_fds[2], keep[V2V_MAX_KEYS + 2];
   pid_t pid;
 
-  if (keys_fd == -1)
+  if (v2v_keys_open (&keys, options->keys) == -1)
     return -1;
 
   if (pipe2 (pipe_fds, O_CLOEXEC) == -1) {
@@ -281,16 +219,17 @@ run (const char *xml_file, bool kvm, int log_fd,
     return -1;
   }
   read_end = pipe_fds[0];
-  keep[0] = pipe_fds[1];
-  keep[1] = -1;
+  memcpy (keep, keys.fds, keys.nr * sizeof keep[0]);
+  keep[keys.nr] = pipe_fds[1];
+  keep[keys.nr + 1] = -1;
   o.own_group = true;
-  o.stdin_fd = keys_fd;
+  o.stdin_fd = keys.stdin_fd;
   o.stdout_fd = log_fd;
   o.stderr_fd = log_fd;
   o.keep_fds = keep;
   if (fcntl (read_end, F_SETFL, O_NONBLOCK) == -1 ||
       make_environment (&env, kvm) == -1 ||
-      make_argv (&argv, xml_file, pipe_fds[1], options) == -1) {
+      make_argv (&argv, domain, pipe_fds[1], &keys, options) == -1) {
     close (pipe_fds[1]);
     return -1;
   }
@@ -382,7 +321,7 @@ launch_failed (const char *text, size_t len)
  * reported, if it is worth a second one without KVM.
  */
 static int
-try_v2v (const char *xml_file, bool kvm,
+try_v2v (const struct domain *domain, bool kvm,
          const struct convert_options *options,
          struct convert_result *result, bool *again)
 {
@@ -405,11 +344,11 @@ try_v2v (const char *xml_file, bool kvm,
     log_error ("%s: %m", printable (options->log_file));
     return -1;
   }
-  if (run (xml_file, kvm, log_fd, options, &m, &status) == -1)
+  if (run (domain, kvm, log_fd, options, &m, &status) == -1)
     return -1;
   if (m.lines.len > 0 &&
-      (write_all (log_fd, "\n", 1) == -1 ||
-       write_all (log_fd, m.lines.ptr, m.lines.len) == -1) && status == 0) {
+      (v2v_write_all (log_fd, "\n", 1) == -1 ||
+       v2v_write_all (log_fd, m.lines.ptr, m.lines.len) == -1) && status == 0) {
     log_error ("%s: %m", printable (options->log_file));
     return -1;
   }
@@ -434,19 +373,21 @@ try_v2v (const char *xml_file, bool kvm,
 }
 
 int
-v2v_run (const char *xml_file, const struct convert_options *options,
+v2v_run (const char *xml_file, size_t nr_disks,
+         const struct convert_options *options,
          struct convert_result *result)
 {
+  const struct domain domain = { xml_file, nr_disks };
   const bool kvm = !user_forces_tcg () && kvm_works ();
   bool again = false;
   int r;
 
-  r = try_v2v (xml_file, kvm, options, result, &again);
+  r = try_v2v (&domain, kvm, options, result, &again);
   if (again) {
     log_info ("libguestfs cannot use this host's KVM: converting without "
               "it, which is slower (LIBGUESTFS_BACKEND_SETTINGS=force_tcg "
               "avoids the attempt)");
-    r = try_v2v (xml_file, false, options, result, &again);
+    r = try_v2v (&domain, false, options, result, &again);
   }
   return r;
 }

@@ -193,11 +193,6 @@ check_entry (const struct look *look, const struct preflight_vm *p)
               "remove the template; names are then made from plan and VM",
               "name templates are not supported yet") == -1)
     return -1;
-  if (pvm->luks.name &&
-      add_vm (look, p, unsupported (look), "NotSupported",
-              "decrypt the guest's disks first, or set skipGuestConversion "
-              "in the plan", "LUKS keys are not supported yet") == -1)
-    return -1;
   if (!look->s->plan->preserve_static_ips)
     return 0;
   for (i = 0; i < p->vm.nics.len; i++)

@@ -89,6 +89,29 @@ note_conversion (struct run_vm *rv, const json_t *conversion)
   rv->status.os = os ? strdup (os) : NULL;
 }
 
+/* The passphrases in the Secret that spec.vms[].luks names.  To be freed,
+ * not so the strings, which are the plan's.  NULL reported.
+ */
+static const char **
+luks_keys (const struct run_vm *rv)
+{
+  const struct session *s = rv->run->session;
+  const struct plan_secret *secret =
+    plan_find_secret (&s->set, &rv->pre->pvm->luks,
+                      s->plan->meta.namespace_);
+  const size_t n = secret ? secret->data.len : 0;
+  const char **keys = calloc (n + 1, sizeof *keys);
+  size_t i;
+
+  if (keys == NULL) {
+    log_oom ();
+    return NULL;
+  }
+  for (i = 0; i < n; i++)
+    keys[i] = secret->data.ptr[i].value;
+  return keys;
+}
+
 /* Run virt-v2v-in-place on the copied volumes. */
 static int
 convert (struct run_vm *rv, struct progress_line *line)
@@ -98,6 +121,7 @@ convert (struct run_vm *rv, struct progress_line *line)
                                                     sizeof *disks);
   CLEANUP_FREE char *work_dir = run_convert_dir (rv->folder);
   CLEANUP_FREE char *log_file = NULL;
+  CLEANUP_FREE const char **keys = luks_keys (rv);
   struct convert_result result;
   struct convert_opaque opaque = { .rv = rv };
   struct convert_options options = {
@@ -109,7 +133,7 @@ convert (struct run_vm *rv, struct progress_line *line)
   size_t i, n = 0;
   int r;
 
-  if (work_dir == NULL)
+  if (work_dir == NULL || keys == NULL)
     return -1;
   if (disks == NULL ||
       asprintf (&log_file, "%s/virt-v2v.log", rv->folder) == -1) {
@@ -122,6 +146,7 @@ convert (struct run_vm *rv, struct progress_line *line)
   }
   options.work_dir = work_dir;
   options.log_file = log_file;
+  options.keys = keys;
   for (i = 0; i < vm->disks.len; i++)
     if (rv->volumes[i]) {
       disks[n].path = rv->volumes[i]->path;

@@ -7,6 +7,7 @@
 
 #include "common/util/strbuf.h"
 #include "driver/plan/plan_check.h"
+#include "driver/plan/plan_secret.h"
 
 static const char *
 namespace_of (const struct object_ref *ref, const struct object_meta *owner)
@@ -93,6 +94,45 @@ check_maps (const struct checker *c, const struct plan *plan)
   return 0;
 }
 
+/* Has an entry of spec.vms before I the same Secret? */
+static bool
+luks_seen (const struct checker *c, const struct plan *plan, size_t i,
+           const struct plan_secret *secret)
+{
+  size_t j;
+
+  for (j = 0; j < i; ++j)
+    if (plan_find_secret (c->set, &plan->vms.ptr[j].luks,
+                          plan->meta.namespace_) == secret)
+      return true;
+  return false;
+}
+
+/* The passphrases of entry I. */
+static int
+check_luks (const struct checker *c, const struct plan *plan, size_t i)
+{
+  const struct object_ref *ref = &plan->vms.ptr[i].luks;
+  const struct plan_secret *secret =
+    plan_find_secret (c->set, ref, plan->meta.namespace_);
+  char path[64];
+
+  if (ref->name == NULL)
+    return 0;
+  snprintf (path, sizeof path, "spec.vms[%zu].luks", i);
+  if (secret == NULL)
+    return check_missing (c, c->missing, "SecretNotValid", "Plan",
+                          &plan->meta, ref, path, "Secret");
+  if (plan->skip_guest_conversion &&
+      check_problem (c, PROBLEM_ADVISORY, "FieldNotUsed", "Plan",
+                     &plan->meta, &ref->where, path, NULL,
+                     "has no effect with skipGuestConversion: disks are "
+                     "copied as they are") == -1)
+    return -1;
+  return luks_seen (c, plan, i, secret) ? 0 :
+    plan_secret_check_luks (secret, c->problems);
+}
+
 static int
 check_vms (const struct checker *c, const struct plan *plan)
 {
@@ -113,12 +153,8 @@ check_vms (const struct checker *c, const struct plan *plan)
                          ref, path, "Hook") == -1)
         return -1;
     }
-    if (vm->luks.name && !plan_find_secret (c->set, &vm->luks, ns)) {
-      snprintf (path, sizeof path, "spec.vms[%zu].luks", i);
-      if (check_missing (c, c->missing, "SecretNotValid", "Plan",
-                         &plan->meta, &vm->luks, path, "Secret") == -1)
-        return -1;
-    }
+    if (check_luks (c, plan, i) == -1)
+      return -1;
   }
   return 0;
 }

@@ -297,6 +297,20 @@ check_values (const struct report *r, const char *type)
   return strcmp (type, "openstack") == 0 ? check_openstack (r) : 0;
 }
 
+/* "Secret NS/NAME", malloc'ed.  NULL reported. */
+static char *
+secret_label (const struct plan_secret *secret)
+{
+  char *label;
+
+  if (asprintf (&label, "Secret %s/%s", printable (secret->meta.namespace_),
+                printable (secret->meta.name)) == -1) {
+    log_oom ();
+    return NULL;
+  }
+  return label;
+}
+
 int
 plan_secret_check (const struct plan_secret *secret, const char *type,
                    problem_vector *problems)
@@ -307,15 +321,51 @@ plan_secret_check (const struct plan_secret *secret, const char *type,
 
   if (keys == NULL)
     return 0;                   /* the Provider's type is refused */
-  if (asprintf (&object, "Secret %s/%s", printable (secret->meta.namespace_),
-                printable (secret->meta.name)) == -1) {
-    object = NULL;
-    log_oom ();
-    return -1;
-  }
-  r.object = object;
-  if (check_missing (&r, keys) == -1 ||
+  r.object = object = secret_label (secret);
+  if (object == NULL ||
+      check_missing (&r, keys) == -1 ||
       check_unread (&r, keys, type) == -1)
     return -1;
   return check_values (&r, type);
+}
+
+static int
+check_passphrase (const struct report *r, const struct key_value *kv)
+{
+  const size_t n = strcspn (kv->value, "\n");
+
+  if (kv->broken)
+    return 0;
+  if (n == 0)
+    return report (r, PROBLEM_CRITICAL, "SecretNotValid", kv, kv->key, NULL,
+                   "is no passphrase: it is empty");
+  /* virt-v2v, too, takes the first line of a file. */
+  if (n < kv->len && (kv->value[n] == '\0' || n + 1 != kv->len))
+    return report (r, PROBLEM_CRITICAL, "SecretNotValid", kv, kv->key,
+                   "give each passphrase a key of its own",
+                   "is no passphrase: it has a NUL byte or several lines");
+  if (n > PLAN_MAX_PASSPHRASE)
+    return report (r, PROBLEM_CRITICAL, "SecretNotValid", kv, kv->key, NULL,
+                   "is no passphrase: it has more than %d bytes",
+                   PLAN_MAX_PASSPHRASE);
+  return 0;
+}
+
+int
+plan_secret_check_luks (const struct plan_secret *secret,
+                        problem_vector *problems)
+{
+  CLEANUP_FREE char *object = secret_label (secret);
+  const struct report r = { problems, secret, object };
+  size_t i;
+
+  if (object == NULL)
+    return -1;
+  if (secret->data.len == 0)
+    return report (&r, PROBLEM_CRITICAL, "SecretNotValid", NULL, NULL, NULL,
+                   "holds no passphrase, and is named in spec.vms[].luks");
+  for (i = 0; i < secret->data.len; ++i)
+    if (check_passphrase (&r, &secret->data.ptr[i]) == -1)
+      return -1;
+  return 0;
 }

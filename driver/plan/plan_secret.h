@@ -16,6 +16,15 @@
 extern int plan_secret_check (const struct plan_secret *secret,
                               const char *type, problem_vector *problems);
 
+/* The most that cryptsetup takes for a passphrase, in bytes. */
+#define PLAN_MAX_PASSPHRASE 512
+
+/* Report what is wrong with SECRET as the one of spec.vms[].luks, each of
+ * whose values is a passphrase.  0, or -1 if memory is short, reported.
+ */
+extern int plan_secret_check_luks (const struct plan_secret *secret,
+                                   problem_vector *problems);
+
 /* True if the key insecureSkipVerify says so. */
 extern bool plan_secret_insecure (const struct plan_secret *secret);
 

@@ -42,7 +42,8 @@ static const char fake[] =
   "  fail) say error 'no bootloader detected'; exit 1;;\n"
   "  hang) say message 'Converting x to run on KVM'; sleep 100 & wait;;\n"
   "  kill) kill -9 $$;;\n"
-  "  keys) head -n 2;;\n"
+  "  keys) head -n 2; for a; do case $a in all:file:*|/dev/sdb16:file:*)\n"
+  "    cat ${a#*:file:};; esac; done;;\n"
   "esac\n"
   "echo 'i_osinfo = debian12'\n"
   "echo 'i_firmware = UEFI [/dev/sda1]'\n"
@@ -389,24 +390,34 @@ test_keys (void **state)
 {
   struct convert_result r = { 0 };
   CLEANUP_FREE char *text = NULL;
-  char key[120];
-  const char *keys[] = { key, NULL };
+  static const char *const keys[] = { "se cret", "other", NULL };
+  static const char *const one[] = { "alone", NULL };
+  char marker[120], *args;
 
-  snprintf (key, sizeof key, "%s/key", work);
-  write_file (key, "se cret\nsecond line\n", 20);
   options.keys = keys;
   setenv ("FAKE_V2V", "keys", 1);
   assert_int_equal (convert_guest (&vm, disks, &options, &r), 0);
   check_result (&r);
   text = read_file (log_file);
-  assert_non_null (strstr (text, "\nse cret\nse cret\n"));
-  assert_null (strstr (text, "second line"));
+  /* Standard input; all; a device of the last disk. */
+  assert_non_null (strstr (text, "\nse cret\nother\n"
+                           "se cret\nother\nse cret\nother\n"));
+  args = strstr (text, "args: ");
+  assert_non_null (args);
+  *strchr (args, '\n') = '\0';
+  assert_non_null (strstr (args, " --key /dev/sdb16:file:/dev/fd/"));
+  assert_null (strstr (args, "cret"));
 
-  snprintf (key, sizeof key, "%s/converted.json", work);
-  unlink (key);
-  snprintf (key, sizeof key, "%s/no-key", work);
-  assert_int_equal (convert_guest (&vm, disks, &options, &r), -1);
-  assert_error ("cannot read the passphrase");
+  /* One needs no names of devices. */
+  snprintf (marker, sizeof marker, "%s/converted.json", work);
+  unlink (marker);
+  options.keys = one;
+  assert_int_equal (convert_guest (&vm, disks, &options, &r), 0);
+  check_result (&r);
+  free (text);
+  text = read_file (log_file);
+  assert_non_null (strstr (text, "\nalone\nalone\nalone\n"));
+  assert_null (strstr (text, "/dev/sda"));
 }
 
 static void
