@@ -71,6 +71,9 @@ take_answer (struct http_file *f, const struct http_request *request,
                    "206 has another range or length");
   else if (!range->has_total)
     return refuse (f, ENOTSUP, "the server does not say how large it is");
+  else if (range->total > INT64_MAX)
+    return refuse (f, EIO, "the size that the server gives is larger than "
+                   "any file can be");
   else
     f->size = range->total;
 

@@ -228,10 +228,11 @@ struct http_sink {
   void *opaque;
 };
 
-/* GET (or what the request says) and hand the body over as it comes.  A
- * body that ends before the server said so is an error, and so is a
- * status other than 200.  Retried, and logged in again, only while
- * nothing was handed over.  0, or -1 with errno and a report.
+/* GET (or what the request says) and hand the body over as it comes.  No
+ * byte at all for stall_timeout is a stall; a slow server is not.  A body
+ * that ends before the server said so is an error, and so is a status
+ * other than 200.  Retried, and logged in again, only while nothing was
+ * handed over.  0, or -1 with errno and a report.
  */
 extern int http_stream (struct http_client *client,
                         const struct http_request *request,

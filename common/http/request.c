@@ -166,6 +166,9 @@ set_exchange (struct exchange *x, struct curl_slist *headers, bool fresh)
   SET (XFERINFODATA, x);
   SET (NOPROGRESS, 0L);
   SET (TIMEOUT, (long) x->request->timeout);
+  /* A server that makes its answer as it goes may be slow. */
+  if (x->sink)
+    SET (LOW_SPEED_LIMIT, 1L);
   SET (FRESH_CONNECT, fresh ? 1L : 0L);
 #undef SET
   return r == CURLE_OK ? set_method (easy, x->request) : r;

@@ -296,6 +296,7 @@ class Connection:
             'wrong-total': f'bytes {start}-{end}/{size + 512}',
             'shifted': f'bytes {start + 512}-{end}/{size}',
             'bad-range': f'bytes {start}-/{size}',
+            'huge': f'bytes {start}-{end}/18446744073709551615',
         }
         if fault.isdigit():
             self.send(int(fault), body=b'error')

@@ -213,6 +213,7 @@ test_open_refused (void **state)
   open_refused (client, "wrong-start", EIO, "another range");
   open_refused (client, "bad-range", EIO, "another range");
   open_refused (client, "no-range", EIO, "another range");
+  open_refused (client, "huge", EIO, "larger than any file");
   open_refused (client, "gzip", EIO, "Content-Encoding");
   open_refused (client, "403", EPERM, "status 403");
   open_refused (client, "503", EIO, "status 503");

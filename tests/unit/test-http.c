@@ -559,6 +559,12 @@ test_stream (void **state)
   assert_int_equal (login.calls, 1);
 
   s.bytes = 0;
+  assert_int_equal (stream (client, "/big?size=131072&pause=20000", &s), -1);
+  assert_int_equal (errno, ETIMEDOUT);
+  assert_int_equal (s.bytes, 65536);
+  assert_error ("too slow");
+
+  s.bytes = 0;
   assert_int_equal (stream (client, "/big?size=5000000&cut=1000000", &s),
                     -1);
   assert_int_equal (errno, EIO);
