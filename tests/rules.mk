@@ -47,6 +47,14 @@ $(VCSIM): $(wildcard tests/vcsim/*.go)
 	  $(GO_ENV) go build -o $@ ./tests/vcsim; \
 	fi
 
+# What Go's own engine makes of templates; needs the Debian package
+# golang-github-masterminds-sprig-dev, the test of it does not.
+.PHONY: template-cases
+template-cases: ## have Go make tests/data/template-cases.json anew
+	cd tests/tools/template-cases && \
+	  $(GO_ENV) go run . >$(abspath $(BUILD))/template-cases.json
+	cp $(BUILD)/template-cases.json tests/data/
+
 RUN_TESTS = BUILD=$(BUILD) SAN=$(SAN) TESTS='$(TESTS)' tests/run
 
 .PHONY: check check-now check-quick
