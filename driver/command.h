@@ -40,6 +40,7 @@ extern const struct command command_serve;
 extern const struct command command_copy;
 extern const struct command command_verify;
 extern const struct command command_status;
+extern const struct command command_template;
 
 /* Say what is wrong and where help is.  Returns STATUS_USAGE. */
 extern int usage_error (char **argv, const char *fmt, ...)

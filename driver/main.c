@@ -22,6 +22,7 @@ static const struct command *const commands[] = {
   &command_copy,
   &command_verify,
   &command_status,
+  &command_template,
   NULL
 };
 

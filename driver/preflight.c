@@ -112,12 +112,6 @@ check_plan (const struct look *look)
            "spec.warm", "set it to false",
            "this source cannot be migrated warm: it has no snapshots") == -1)
     return -1;
-  if ((plan->pvc_name_template || plan->volume_name_template ||
-       plan->network_name_template) &&
-      add (look, unsupported (look), "NotSupported", where, "spec",
-           "remove the template; names are then made from plan and VM",
-           "name templates are not supported yet") == -1)
-    return -1;
   if (plan->transfer_network.name &&
       add (look, PROBLEM_ADVISORY, "NotSupported", where,
            "spec.transferNetwork", NULL,
@@ -182,16 +176,9 @@ check_hooks (const struct look *look, const struct preflight_vm *p)
 static int
 check_entry (const struct look *look, const struct preflight_vm *p)
 {
-  const struct plan_vm *pvm = p->pvm;
   size_t i;
 
   if (check_hooks (look, p) == -1)
-    return -1;
-  if ((pvm->pvc_name_template || pvm->volume_name_template ||
-       pvm->network_name_template) &&
-      add_vm (look, p, unsupported (look), "NotSupported",
-              "remove the template; names are then made from plan and VM",
-              "name templates are not supported yet") == -1)
     return -1;
   if (!look->s->plan->preserve_static_ips)
     return 0;
@@ -303,26 +290,35 @@ check_concerns (const struct look *look, const struct preflight_vm *p)
   return 0;
 }
 
-/* The VM's names against the names of those before it. */
 static int
-check_names (const struct look *look, const struct preflight_vm *p,
-             const string_vector *pvcs)
+check_renamed (const struct look *look, const struct preflight_vm *p)
 {
+  if (!p->names.renamed || p->pvm->target_name)
+    return 0;
+  return add_vm (look, p, PROBLEM_WARN, "TargetNameNotValid",
+                 "set targetName to choose the name yourself",
+                 "will be called %s, since its own name is no DNS-1123 name "
+                 "or is taken", p->names.vm);
+}
+
+/* A claim of P against those of Q, a VM before it. */
+static int
+check_pvcs (const struct look *look, const struct preflight_vm *p,
+            const struct preflight_vm *q)
+{
+  const bool by_template = p->pvm->pvc_name_template ||
+    look->s->plan->pvc_name_template;
   size_t i, j;
 
-  if (p->names.renamed && p->pvm->target_name == NULL &&
-      add_vm (look, p, PROBLEM_WARN, "TargetNameNotValid",
-              "set targetName to choose the name yourself",
-              "will be called %s, since its own name is no DNS-1123 name "
-              "or is taken", p->names.vm) == -1)
-    return -1;
   for (i = 0; i < p->names.nr_disks; i++)
-    for (j = 0; j < pvcs->len; j++)
-      if (strcmp (p->names.pvc[i], pvcs->ptr[j]) == 0 &&
+    for (j = 0; j < q->names.nr_disks; j++)
+      if (strcmp (p->names.pvc[i], q->names.pvc[j]) == 0 &&
           add_vm (look, p, PROBLEM_CRITICAL, "DuplicatePVC",
-                  "give the VMs other target names",
+                  by_template ? "use .VmName and .DiskIndex in "
+                  "pvcNameTemplate" : "give the VMs other target names",
                   "the volume of disk %zu would be called %s, as that of "
-                  "another VM of the plan", i, pvcs->ptr[j]) == -1)
+                  "disk %zu of VM %s (spec.vms[%zu])", i, p->names.pvc[i], j,
+                  printable (q->vm.name), q->index) == -1)
         return -1;
   return 0;
 }
@@ -474,6 +470,29 @@ missing (const struct look *look, const struct plan_ref *ref)
   return only && only->len > 0 ? PROBLEM_WARN : PROBLEM_CRITICAL;
 }
 
+/* Settle the names of P.  As find_vm. */
+static int
+make_names (const struct look *look, struct preflight_vm *p,
+            const string_vector *taken, const char **problem,
+            char **message)
+{
+  struct log_scope scope = { .hold = true };
+  int r;
+
+  log_scope_enter (&scope);
+  r = vm_names_make (look->s->plan, p->pvm, &p->vm, look->s->networks, taken,
+                     &p->names);
+  if (r == -1 && (errno == EINVAL || errno == EEXIST)) {
+    *problem = "NotValid";
+    *message = log_scope_take (&scope);
+    r = 0;
+  }
+  else if (r == 0)
+    r = 1;
+  log_scope_leave (&scope);
+  return r;
+}
+
 /* Describe all VMs and settle their names; those that cannot be found
  * are problems of the plan.  *ALL gets the others.
  */
@@ -508,9 +527,10 @@ find_all (const struct look *look, preflight_vm_vector *all)
           message = NULL;
         r = 0;
       }
+    if (r == 1)
+      r = make_names (look, p, &taken, &type, &message);
     if (r == 1 &&
-        (vm_names_make (plan, p->pvm, &p->vm, &taken, &p->names) == -1 ||
-         string_vector_append_dup (&taken, p->names.vm) == -1 ||
+        (string_vector_append_dup (&taken, p->names.vm) == -1 ||
          preflight_vm_vector_append (all, p) == -1))
       r = -1;
     if (r == 0)
@@ -571,19 +591,17 @@ static int
 choose (const struct look *look, preflight_vm_vector *all,
         preflight_vm_vector *vms)
 {
-  CLEANUP_STRING_VECTOR string_vector pvcs = EMPTY_VECTOR;
   size_t i, j;
 
+  for (i = 0; i < all->len; i++)
+    for (j = 0; j < i; j++)
+      if (check_pvcs (look, all->ptr[i], all->ptr[j]) == -1)
+        return -1;
   for (i = 0; i < all->len; i++) {
     struct preflight_vm *p = all->ptr[i];
 
-    if (check_names (look, p, &pvcs) == -1)
+    if (check_renamed (look, p) == -1)
       return -1;
-    for (j = 0; j < p->names.nr_disks; j++)
-      if (string_vector_append_dup (&pvcs, p->names.pvc[j]) == -1) {
-        log_oom ();
-        return -1;
-      }
     if (!is_chosen (look->options->only, p))
       continue;
     if (is_cancelled (look, p)) {

@@ -135,24 +135,6 @@ fill_firmware (json_t *domain, const struct vm_manifest_input *in)
   return features ? add_flag (features, "smm", "enabled", true) : -1;
 }
 
-/* Index of the disk to boot from: vms[].rootDisk ("/dev/sdb2" is the
- * second disk), else the first.
- */
-static size_t
-boot_disk (const struct vm_manifest_input *in)
-{
-  static const char prefix[] = "/dev/sd";
-  const char *root = in->pvm->root_disk;
-  char c;
-
-  if (root == NULL || strncmp (root, prefix, strlen (prefix)) != 0)
-    return 0;
-  c = root[strlen (prefix)];
-  if (c < 'a' || c > 'z' || (size_t) (c - 'a') >= in->vm->disks.len)
-    return 0;
-  return c - 'a';
-}
-
 static int
 fill_disk (json_t *disk, const struct vm_manifest_input *in, size_t i)
 {
@@ -161,7 +143,8 @@ fill_disk (json_t *disk, const struct vm_manifest_input *in, size_t i)
 
   if (json_set_string (disk, "name", in->names->volume[i]) == -1)
     return -1;
-  if (i == boot_disk (in) && json_set_u64 (disk, "bootOrder", 1) == -1)
+  if (i == vm_root_disk (in->pvm, in->vm) &&
+      json_set_u64 (disk, "bootOrder", 1) == -1)
     return -1;
   target = manifest_add (disk, "disk", json_object ());
   if (target == NULL ||
@@ -222,7 +205,7 @@ fill_nics (json_t *devices, json_t *pod, const struct vm_manifest_input *in)
 {
   const struct network_map_row *row;
   json_t *interfaces, *networks, *nic, *network;
-  char name[32];
+  const char *name;
   size_t i, n = 0;
 
   interfaces = manifest_add (devices, "interfaces", json_array ());
@@ -245,7 +228,8 @@ fill_nics (json_t *devices, json_t *pod, const struct vm_manifest_input *in)
     }
     if (row->kind == NETWORK_IGNORED)
       continue;
-    snprintf (name, sizeof name, "net-%zu", n++);
+    name = in->names->network[i];
+    n++;
     nic = manifest_append (interfaces);
     network = manifest_append (networks);
     if (!nic || !network ||

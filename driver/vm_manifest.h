@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * From struct vm and a plan to Kubernetes objects: target names, PVCs
- * and the VirtualMachine (kubevirt.io/v1).  Makes JSON; writes nothing.
+ * From struct vm and a plan to Kubernetes objects: PVCs and the
+ * VirtualMachine (kubevirt.io/v1).  Makes JSON; writes nothing.
  */
 #ifndef NBDLIFT_VM_MANIFEST_H
 #define NBDLIFT_VM_MANIFEST_H
@@ -13,26 +13,7 @@
 
 #include "common/vm/vm.h"
 #include "driver/plan/plan.h"
-
-/* Everything that is settled before a VM's first byte is copied. */
-struct vm_names {
-  char *vm;                     /* metadata.name of the VirtualMachine */
-  bool renamed;                 /* differs from the source's name */
-  char **pvc;                   /* one per vm->disks */
-  char **volume;                /* "vol-0" ... one per vm->disks */
-  size_t nr_disks;
-};
-
-/* TAKEN (names of VMs of the plan settled before) makes the target name
- * unique.  Deterministic: the same plan gives the same names on every
- * run.  Forklift's rules (target name: sanitised, at most 63, unique by a
- * suffix made from the VM's id).  0; or -1 with errno, reported (EINVAL
- * or EEXIST: the plan's targetName is not a name, or is taken).
- */
-extern int vm_names_make (const struct plan *plan, const struct plan_vm *pvm,
-                          const struct vm *vm,
-                          const string_vector *taken, struct vm_names *names);
-extern void vm_names_free (struct vm_names *names);
+#include "driver/vm_names.h"
 
 struct vm_manifest_input {
   const struct plan *plan;
@@ -55,8 +36,7 @@ struct vm_manifest_input {
 };
 
 /* JSON array: one PersistentVolumeClaim per disk that is not a LUN, then
- * the VirtualMachine.  The NICs that the map does not drop are called
- * net-0, net-1, ... in the VM's order.  NULL with errno, reported (ENOENT:
+ * the VirtualMachine.  NULL with errno, reported (ENOENT:
  * no row of a map fits; EINVAL).
  */
 extern json_t *vm_manifest (const struct vm_manifest_input *in);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * What a VM and its volumes are called on the target.
+ * What a VM is called on the target.  vm_name_templates.c names what
+ * belongs to it.
  *
  * Forklift makes names unique with random characters; here they are taken
  * from a digest of the VM's id, so that a run that is started again finds
@@ -15,12 +16,11 @@
 #include "common/util/digest.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
-#include "driver/vm_manifest.h"
+#include "driver/vm_names.h"
 
-#define NAME_MAX_LENGTH 63      /* also of a label's value, and KubeVirt
-                                   puts the VM's name into one */
+/* KubeVirt puts the VM's name into the value of a label. */
+#define NAME_MAX_LENGTH VM_NAME_MAX
 #define SUFFIX_LENGTH 4
-#define PART_LENGTH 15          /* of plan and VM in a PVC's name */
 
 static bool
 is_lower_or_digit (char c)
@@ -79,11 +79,11 @@ sanitise (const char *name)
   return ret;
 }
 
-/* N characters made from the VM's id and ROUND. */
-static int
-make_suffix (const struct vm *vm, size_t round, char *out, size_t n)
+int
+vm_names_suffix (const struct vm *vm, const char *salt, size_t round,
+                 char *out, size_t n)
 {
-  const char *const texts[] = { vm->id ? vm->id : "", vm->name, out };
+  const char *const texts[] = { vm->id ? vm->id : "", vm->name, salt, out };
   char uuid[UUID_TEXT_SIZE];
   size_t i;
 
@@ -153,7 +153,7 @@ vm_name (const struct plan_vm *pvm, const struct vm *vm,
   if (base == NULL)
     goto oom;
   if (base[0] == '\0') {
-    if (make_suffix (vm, 0, suffix, SUFFIX_LENGTH) == -1)
+    if (vm_names_suffix (vm, "", 0, suffix, SUFFIX_LENGTH) == -1)
       return NULL;
     free (base);
     if (asprintf (&base, "vm-%s", suffix) == -1) {
@@ -170,7 +170,7 @@ vm_name (const struct plan_vm *pvm, const struct vm *vm,
   /* There are more suffixes than a plan has VMs: this ends. */
   cut (base, NAME_MAX_LENGTH - SUFFIX_LENGTH - 1);
   for (round = 0;; ++round) {
-    if (make_suffix (vm, round, suffix, SUFFIX_LENGTH) == -1)
+    if (vm_names_suffix (vm, "", round, suffix, SUFFIX_LENGTH) == -1)
       return NULL;
     if (asprintf (&name, "%s-%s", base, suffix) == -1)
       goto oom;
@@ -184,88 +184,10 @@ vm_name (const struct plan_vm *pvm, const struct vm *vm,
   return NULL;
 }
 
-/* The first PART_LENGTH characters of NAME as part of a DNS-1123 label.
- * *EXACT becomes false if two names can give the same part.
- */
-static void
-label_part (const char *name, char part[PART_LENGTH + 1], bool *exact)
-{
-  size_t len = 0;
-
-  for (; *name && len < PART_LENGTH; ++name) {
-    part[len] = *name;
-    if (*name == '.') {
-      part[len] = '-';
-      *exact = false;
-    }
-    len++;
-  }
-  part[len] = '\0';
-  if (*name)
-    *exact = false;
-  cut (part, PART_LENGTH);
-}
-
-/* Forklift's default template, {{trunc 15 .PlanName}}-{{trunc 15
- * .TargetVmName}}-disk-{{.DiskIndex}}.  Forklift lets the API server add
- * a random suffix; ours comes from the VM's id, and only where the cut
- * could give two VMs one name.
- */
-static char *
-pvc_name (const struct plan *plan, const struct vm *vm, const char *vm_target,
-          size_t disk)
-{
-  char plan_part[PART_LENGTH + 1], vm_part[PART_LENGTH + 1];
-  char suffix[SUFFIX_LENGTH + 2] = "";
-  bool exact = true;
-  char *name;
-
-  label_part (plan->meta.name ? plan->meta.name : "plan", plan_part, &exact);
-  exact = true;                 /* the plan is the same for all its VMs */
-  label_part (vm_target, vm_part, &exact);
-  if (!exact) {
-    suffix[0] = '-';
-    if (make_suffix (vm, 0, suffix + 1, SUFFIX_LENGTH) == -1)
-      return NULL;
-  }
-  if (asprintf (&name, "%s-%s-disk-%zu%s", plan_part, vm_part, disk,
-                suffix) == -1) {
-    log_oom ();
-    return NULL;
-  }
-  return name;
-}
-
-static int
-volume_names (const struct plan *plan, const struct vm *vm,
-              struct vm_names *names)
-{
-  size_t i;
-
-  names->pvc = calloc (vm->disks.len + 1, sizeof *names->pvc);
-  names->volume = calloc (vm->disks.len + 1, sizeof *names->volume);
-  if (!names->pvc || !names->volume) {
-    log_oom ();
-    return -1;
-  }
-  names->nr_disks = vm->disks.len;
-  for (i = 0; i < vm->disks.len; ++i) {
-    names->pvc[i] = pvc_name (plan, vm, names->vm, i);
-    if (names->pvc[i] == NULL)
-      return -1;
-    if (asprintf (&names->volume[i], "vol-%zu", i) == -1) {
-      names->volume[i] = NULL;
-      log_oom ();
-      return -1;
-    }
-  }
-  return 0;
-}
-
 int
 vm_names_make (const struct plan *plan, const struct plan_vm *pvm,
-               const struct vm *vm, const string_vector *taken,
-               struct vm_names *names)
+               const struct vm *vm, const struct plan_network_map *networks,
+               const string_vector *taken, struct vm_names *names)
 {
   struct vm_names n = { 0 };
   int err;
@@ -274,7 +196,8 @@ vm_names_make (const struct plan *plan, const struct plan_vm *pvm,
   if (n.vm == NULL)
     return -1;
   n.renamed = strcmp (n.vm, vm->name) != 0;
-  if (volume_names (plan, vm, &n) == -1) {
+  if (vm_names_of_disks (plan, pvm, vm, &n) == -1 ||
+      vm_names_of_nics (plan, pvm, vm, networks, &n) == -1) {
     err = errno;
     vm_names_free (&n);
     errno = err;
@@ -294,7 +217,10 @@ vm_names_free (struct vm_names *names)
     free (names->pvc[i]);
     free (names->volume[i]);
   }
+  for (i = 0; i < names->nr_nics; ++i)
+    free (names->network[i]);
   free (names->pvc);
   free (names->volume);
+  free (names->network);
   memset (names, 0, sizeof *names);
 }

@@ -50,10 +50,6 @@ rm "$tmp/ova/two-nics.ova"
 
 # What this version cannot do is refused, not dropped.
 plan_spec='warm: true' make_plan "$tmp/ova" web | refused 3 'warm'
-plan_spec='pvcNameTemplate: "{{.VmName}}"' make_plan "$tmp/ova" web |
-  refused 3 'templates are not supported yet'
-vm_spec='volumeNameTemplate: "{{.PVCName}}"' make_plan "$tmp/ova" web |
-  refused 3 'templates are not supported yet'
 plan_spec='archived: true' make_plan "$tmp/ova" web >"$tmp/archived.yaml"
 refused 3 'an archived plan is never run' <"$tmp/archived.yaml"
 

@@ -179,4 +179,13 @@ extern int decode_check_name (struct decoder *d,
 extern int decode_check_label (struct decoder *d,
                                const struct yaml_node *node, void *base);
 
+/* The same for a template of names: its syntax, and whether it can be run
+ * with made-up data of this kind.  *WHERE gets its place.
+ */
+enum decode_template { TEMPLATE_PVC, TEMPLATE_VOLUME, TEMPLATE_NETWORK };
+extern int decode_check_template (struct decoder *d,
+                                  const struct yaml_node *node,
+                                  enum decode_template kind,
+                                  struct plan_where *where);
+
 #endif /* NBDLIFT_DECODE_H */

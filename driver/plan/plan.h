@@ -185,6 +185,8 @@ struct plan_vm {
   plan_vm_hook_vector hooks;
   char *target_name;
   char *pvc_name_template, *volume_name_template, *network_name_template;
+  struct plan_where pvc_template_where, volume_template_where,
+    network_template_where;
   struct object_ref luks;       /* name NULL = none */
   char *root_disk;              /* "/dev/sda" */
   char *instance_type;
@@ -217,6 +219,8 @@ struct plan {
   bool delete_vm_on_fail;
   enum power_target power;
   char *pvc_name_template, *volume_name_template, *network_name_template;
+  struct plan_where pvc_template_where, volume_template_where,
+    network_template_where;
   bool pvc_name_use_generate_name;      /* default true */
   key_value_vector target_labels, target_node_selector;
   plan_vm_vector vms;

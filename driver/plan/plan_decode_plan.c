@@ -52,6 +52,68 @@ check_vm_hook (struct decoder *d, const struct yaml_node *node,
   return 0;
 }
 
+/* Templates of names, of a plan and of its VMs. */
+
+static int
+check_pvc_template (struct decoder *d, const struct yaml_node *node,
+                    void *base)
+{
+  struct plan *plan = base;
+
+  return decode_check_template (d, node, TEMPLATE_PVC,
+                                &plan->pvc_template_where);
+}
+
+static int
+check_volume_template (struct decoder *d, const struct yaml_node *node,
+                       void *base)
+{
+  struct plan *plan = base;
+
+  return decode_check_template (d, node, TEMPLATE_VOLUME,
+                                &plan->volume_template_where);
+}
+
+static int
+check_network_template (struct decoder *d, const struct yaml_node *node,
+                        void *base)
+{
+  struct plan *plan = base;
+
+  return decode_check_template (d, node, TEMPLATE_NETWORK,
+                                &plan->network_template_where);
+}
+
+static int
+check_vm_pvc_template (struct decoder *d, const struct yaml_node *node,
+                       void *base)
+{
+  struct plan_vm *vm = base;
+
+  return decode_check_template (d, node, TEMPLATE_PVC,
+                                &vm->pvc_template_where);
+}
+
+static int
+check_vm_volume_template (struct decoder *d, const struct yaml_node *node,
+                          void *base)
+{
+  struct plan_vm *vm = base;
+
+  return decode_check_template (d, node, TEMPLATE_VOLUME,
+                                &vm->volume_template_where);
+}
+
+static int
+check_vm_network_template (struct decoder *d, const struct yaml_node *node,
+                           void *base)
+{
+  struct plan_vm *vm = base;
+
+  return decode_check_template (d, node, TEMPLATE_NETWORK,
+                                &vm->network_template_where);
+}
+
 /* spec.vms[] */
 
 static const struct field_word power_words[] = {
@@ -108,11 +170,14 @@ static const struct field vm_fields[] = {
     .offset = offsetof (struct plan_vm, target_name),
     .check = decode_check_name },
   { .name = "pvcNameTemplate", .type = FIELD_STRING,
-    .offset = offsetof (struct plan_vm, pvc_name_template) },
+    .offset = offsetof (struct plan_vm, pvc_name_template),
+    .condition = "NotValid", .check = check_vm_pvc_template },
   { .name = "volumeNameTemplate", .type = FIELD_STRING,
-    .offset = offsetof (struct plan_vm, volume_name_template) },
+    .offset = offsetof (struct plan_vm, volume_name_template),
+    .condition = "NotValid", .check = check_vm_volume_template },
   { .name = "networkNameTemplate", .type = FIELD_STRING,
-    .offset = offsetof (struct plan_vm, network_name_template) },
+    .offset = offsetof (struct plan_vm, network_name_template),
+    .condition = "NotValid", .check = check_vm_network_template },
   { .name = "luks", .type = FIELD_REF,
     .offset = offsetof (struct plan_vm, luks) },
   { .name = "rootDisk", .type = FIELD_STRING,
@@ -235,13 +300,16 @@ static const struct field plan_spec_fields[] = {
   { .name = "migrateSharedDisks", .type = FIELD_BOOL,
     .offset = offsetof (struct plan, migrate_shared_disks) },
   { .name = "pvcNameTemplate", .type = FIELD_STRING,
-    .offset = offsetof (struct plan, pvc_name_template) },
+    .offset = offsetof (struct plan, pvc_name_template),
+    .condition = "NotValid", .check = check_pvc_template },
   { .name = "pvcNameTemplateUseGenerateName", .type = FIELD_BOOL,
     .offset = offsetof (struct plan, pvc_name_use_generate_name) },
   { .name = "volumeNameTemplate", .type = FIELD_STRING,
-    .offset = offsetof (struct plan, volume_name_template) },
+    .offset = offsetof (struct plan, volume_name_template),
+    .condition = "NotValid", .check = check_volume_template },
   { .name = "networkNameTemplate", .type = FIELD_STRING,
-    .offset = offsetof (struct plan, network_name_template) },
+    .offset = offsetof (struct plan, network_name_template),
+    .condition = "NotValid", .check = check_network_template },
   { .name = "transferNetwork", .type = FIELD_REF,
     .offset = offsetof (struct plan, transfer_network),
     .condition = "TransferNetworkNotValid" },

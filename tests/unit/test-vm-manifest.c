@@ -39,6 +39,11 @@ static char *pvc_names[] = {
 };
 static char *volume_names[] = { (char *) "vol-0", (char *) "vol-1" };
 
+/* The first NIC is dropped. */
+static char *network_names[] = {
+  NULL, (char *) "net-0", (char *) "net-1"
+};
+
 #define S(text) ((char *) (text))
 
 static void
@@ -97,7 +102,7 @@ make (struct fixture *f)
   };
   f->names = (struct vm_names) {
     .vm = S ("web"), .pvc = pvc_names, .volume = volume_names,
-    .nr_disks = 2,
+    .nr_disks = 2, .network = network_names, .nr_nics = 3,
   };
   f->in = (struct vm_manifest_input) {
     .plan = &f->plan, .pvm = &f->pvm, .provider = &f->provider,

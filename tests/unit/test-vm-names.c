@@ -7,7 +7,7 @@
 #include <errno.h>
 
 #include "common/include/minmax.h"
-#include "driver/vm_manifest.h"
+#include "driver/vm_names.h"
 
 static void
 cleanup_names (struct vm_names *names)
@@ -29,7 +29,7 @@ make (const char *plan_name, const char *name, const char *id,
     .name = (char *) name, .id = (char *) id, .disks = { disks, 2, 2 },
   };
 
-  return vm_names_make (&plan, &pvm, &vm, taken, names);
+  return vm_names_make (&plan, &pvm, &vm, NULL, taken, names);
 }
 
 static void
