@@ -56,9 +56,10 @@ extern const char *vmdk_chain_kind (const struct vmdk_chain *chain);
  * what the platform knows of the disk (as large as it): where it is a
  * HOLE, what no snapshot holds is zero, and the base is not read.
  *
- * Memory is 24 bytes for each run of grains that are stored together, at
- * most as many as the tables in the files have entries.  0, or -1 with
- * errno and a report; it can then be called again.
+ * Memory is 24 bytes for each run of grains that are stored together, and
+ * 32 more while a link is read, at most as many as the tables in the files
+ * have entries.  0, or -1 with errno and a report; it can then be called
+ * again.
  */
 extern int vmdk_chain_load (struct vmdk_chain *chain,
                             const struct extents *allocated);

@@ -200,29 +200,101 @@ check_range (const struct vmdk_chain *chain, uint64_t count, uint64_t offset)
   return -1;
 }
 
+/*---- reading ----*/
+
+/* A request can lie across many small pieces.  Reads of one file that are
+ * near each other become one, so that a disk with snapshots does not take a
+ * round trip for each grain.
+ */
+#define MAX_SPANS 256           /* looked at together */
+#define MAX_GAP (64 * KIB)      /* read for nothing */
+
+struct span {
+  struct blob *blob;            /* NULL: done */
+  uint64_t where, length;
+  unsigned char *to;
+};
+
+/* Does SPAN belong to a read of BLOB that has come to END? */
+static bool
+joins (const struct span *span, const struct blob *blob, uint64_t end)
+{
+  return span->blob == blob && span->where >= end &&
+    span->where - end <= MAX_GAP;
+}
+
+/* Read the first of N spans, and those that join it. */
+static int
+read_spans (struct span *spans, size_t n)
+{
+  struct blob *blob = spans[0].blob;
+  const uint64_t start = spans[0].where;
+  CLEANUP_FREE unsigned char *buf = NULL;
+  uint64_t end = start + spans[0].length, all;
+  bool alone = true;
+  size_t i;
+
+  for (i = 1; i < n; ++i) {
+    if (joins (&spans[i], blob, end)) {
+      end = spans[i].where + spans[i].length;
+      alone = false;
+    }
+  }
+  if (alone) {
+    spans[0].blob = NULL;
+    return blob_pread (blob, spans[0].to, spans[0].length, start);
+  }
+  all = end - start;
+  buf = malloc (all);
+  if (buf == NULL) {
+    log_oom ();
+    return -1;
+  }
+  if (blob_pread (blob, buf, all, start) == -1)
+    return -1;
+  for (i = 0, end = start; i < n; ++i) {
+    if (joins (&spans[i], blob, end)) {
+      memcpy (spans[i].to, buf + (spans[i].where - start), spans[i].length);
+      end = spans[i].where + spans[i].length;
+      spans[i].blob = NULL;
+    }
+  }
+  return 0;
+}
+
 int
 vmdk_chain_pread (struct vmdk_chain *chain, void *buf, size_t count,
                   uint64_t offset)
 {
+  struct span spans[MAX_SPANS];
   unsigned char *p = buf;
-  uint64_t n;
-  size_t i;
+  uint64_t length;
+  size_t i, n = 0, j;
 
   if (check_range (chain, count, offset) == -1)
     return -1;
   for (i = find_piece (chain, offset); count > 0; ++i) {
     const struct chain_piece *piece = &chain->map.ptr[i];
 
-    n = MIN ((uint64_t) count,
-             piece_end (&chain->map, i, chain->size) - offset);
+    length = MIN ((uint64_t) count,
+                  piece_end (&chain->map, i, chain->size) - offset);
     if (piece->blob == NULL)
-      memset (p, 0, n);
-    else if (blob_pread (piece->blob, p, n,
-                         piece->where + (offset - piece->offset)) == -1)
-      return -1;
-    p += n;
-    count -= n;
-    offset += n;
+      memset (p, 0, length);
+    else
+      spans[n++] = (struct span) {
+        .blob = piece->blob, .length = length, .to = p,
+        .where = piece->where + (offset - piece->offset),
+      };
+    p += length;
+    count -= length;
+    offset += length;
+    if (n < MAX_SPANS && count > 0)
+      continue;
+    for (j = 0; j < n; ++j) {
+      if (spans[j].blob && read_spans (spans + j, n - j) == -1)
+        return -1;
+    }
+    n = 0;
   }
   return 0;
 }

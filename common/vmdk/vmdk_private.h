@@ -248,7 +248,7 @@ extern void vmdk_descriptor_free (struct vmdk_descriptor *descriptor);
  */
 extern int vmdk_check_name (const struct blob *blob, const char *name);
 
-/* vmdk_delta.c, cowd.c, sesparse.c */
+/* vmdk_delta.c, delta_walk.c, cowd.c, sesparse.c */
 
 /* What a grain of a delta is: that of the parent, zeroes, or stored. */
 enum vmdk_grain {
@@ -292,14 +292,20 @@ extern void vmdk_delta_close (struct vmdk_delta *delta);
 
 /* Call FN for the runs of all grains in order, from 0 to the capacity.
  * WHERE is that of the first byte of a DATA run, whose bytes lie together
- * in the file, all inside of it.  0, or -1 with errno, reported (or FN
- * returned -1).
+ * in the file, all inside of it.  Several threads read the tables; FN is
+ * called by this one.  0, or -1 with errno, reported (or FN returned -1).
  */
 typedef int (*vmdk_delta_fn) (void *opaque, uint64_t offset,
                               uint64_t length, enum vmdk_grain kind,
                               uint64_t where);
 extern int vmdk_delta_walk (struct vmdk_delta *delta, vmdk_delta_fn fn,
                             void *opaque);
+
+static inline uint64_t
+vmdk_delta_table_bytes (const struct vmdk_delta *delta)
+{
+  return delta->table_entries * delta->entry_size;
+}
 
 /* For the two kinds: fill DELTA, whose blob is set, from the header. */
 extern int vmdk_cowd_load (struct vmdk_delta *delta);

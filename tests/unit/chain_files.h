@@ -194,20 +194,24 @@ compare_chain (struct vmdk_chain *chain, const char *raw)
   CLEANUP_FREE char *path = NULL;
   CLEANUP_CLOSE int fd = -1;
   struct chain_compare c = { .chain = chain };
-  uint64_t o;
+  const uint64_t size = vmdk_chain_size (chain);
+  uint64_t o, n;
 
   assert_true (asprintf (&path, "%s/%s", dir, raw) >= 0);
   fd = open (path, O_RDONLY | O_CLOEXEC);
   assert_true (fd >= 0);
   c.fd = fd;
-  assert_true (vmdk_chain_size (chain) == DISK_SIZE);
-  compare_chain_range (chain, fd, DISK_SIZE, 0);
-  for (o = 1; o < DISK_SIZE - 200000; o += 1234567)
+  assert_true (lseek (fd, 0, SEEK_END) == (off_t) size);
+  for (o = 0; o < size; o += n) {
+    n = MIN (size - o, 32 * MIB);
+    compare_chain_range (chain, fd, n, o);
+  }
+  for (o = 1; o < size - 200000; o += 1234567)
     compare_chain_range (chain, fd, 1 + o % 190000, o);
-  compare_chain_range (chain, fd, 1, DISK_SIZE - 1);
-  assert_int_equal (vmdk_chain_extents (chain, DISK_SIZE, 0, false,
+  compare_chain_range (chain, fd, 1, size - 1);
+  assert_int_equal (vmdk_chain_extents (chain, size, 0, false,
                                         compare_chain_piece, &c), 0);
-  assert_true (c.next == DISK_SIZE);
+  assert_true (c.next == size);
   return c.data;
 }
 

@@ -165,6 +165,43 @@ test_damages (void **state)
     check_damage (&damages[i]);
 }
 
+/* So many tables that several threads read them. */
+static void
+test_many_tables (void **state)
+{
+  struct vmdk_chain *chain;
+  uint64_t o;
+
+  assert_int_equal (run ("truncate -s 400M old new"), 0);
+  for (o = 0; o < 399 * MIB; o += 7 * MIB + 5 * SECTOR_SIZE)
+    overwrite ("new", o, 70000, false);
+  overwrite ("new", 400 * MIB - 1, 1, false);
+  assert_int_equal (run (MAKE_VMDK "--type vmfs old w.vmdk && "
+                         MAKE_VMDK "--type cowd --parent w.vmdk "
+                         "--parent-raw old new w-1.vmdk && "
+                         "qemu-img convert -f vmdk -O raw w-1.vmdk again && "
+                         "cmp again new && rm again"), 0);
+  capture_start ();
+  chain = open_chain ("w-1.vmdk");
+  assert_non_null (chain);
+  assert_int_equal (vmdk_chain_load (chain, NULL), 0);
+  assert_true (compare_chain (chain, "new") == 400 * MIB);
+  assert_no_error ();
+  vmdk_chain_close (chain);
+
+  assert_int_equal (run (MAKE_VMDK "--type cowd --parent w.vmdk "
+                         "--parent-raw old --damage cowd-gte-past-end new "
+                         "w-1.vmdk"), 0);
+  capture_start ();
+  chain = open_chain ("w-1.vmdk");
+  assert_non_null (chain);
+  assert_int_equal (vmdk_chain_load (chain, NULL), -1);
+  assert_int_equal (errno, EIO);
+  assert_error ("does not lead to data");
+  vmdk_chain_close (chain);
+  assert_int_equal (run ("rm old new w*"), 0);
+}
+
 /* Tables that many entries of the directory share: in a file so small that
  * they could not be there one by one.
  */
@@ -255,6 +292,7 @@ main (void)
     cmocka_unit_test (test_circle),
     cmocka_unit_test (test_not_a_descriptor),
     cmocka_unit_test (test_shared_tables),
+    cmocka_unit_test (test_many_tables),
   };
 
   return cmocka_run_group_tests_name ("vmdk-cowd", tests, setup, remove_dir);
