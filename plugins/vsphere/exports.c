@@ -251,8 +251,8 @@ read_allocated (const struct vsphere_export *export)
   return ret;
 }
 
-int
-vsphere_export_load (struct vsphere_export *export)
+static int
+load (struct vsphere_export *export)
 {
   CLEANUP_EXTENTS struct extents *allocated = NULL;
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&export->lock);
@@ -268,6 +268,12 @@ vsphere_export_load (struct vsphere_export *export)
                human_size (extents_data_bytes (allocated)));
   export->loaded = true;
   return 0;
+}
+
+int
+vsphere_export_load (struct vsphere_export *export)
+{
+  return export->loaded ? 0 : load (export);
 }
 
 int

@@ -22,8 +22,8 @@ struct vsphere_export {
   size_t disk;                  /* index in vm->disks */
   char *description;
   struct vmdk_chain *chain;
-  pthread_mutex_t lock;         /* of the two below */
-  bool loaded;                  /* the chain is */
+  pthread_mutex_t lock;         /* held while the chain is loaded */
+  atomic_bool loaded;
   atomic_ullong reads, bytes;   /* since the start */
 };
 DEFINE_VECTOR_TYPE (vsphere_export_vector, struct vsphere_export *);

@@ -283,7 +283,7 @@ vsphere_plugin_config (const char *key, const char *value)
   "disk=<DISK>               Serve only this disk: name, number, key=KEY " \
   "or UUID.\n" \
   "esxi=<HOST>               Read the data straight from this ESXi host.\n" \
-  "esxi-cainfo=<FILE>        As cainfo, of that host.\n" \
+  "esxi-cainfo=<FILE>        As cainfo, of that host (default: cainfo).\n" \
   "esxi-password=<PASSWORD>  Password for that host (default: password).\n" \
   "esxi-thumbprint=<HEX>     As thumbprint, of that host.\n" \
   "esxi-user=<USER>          User for that host (default: user).\n" \
@@ -360,7 +360,8 @@ log_in (const struct endpoint *e, unsigned p)
   struct vim_options options = {
     .url = url, .user = e->user ? e->user : server.user,
     .password = e->password ? e->password : server.password,
-    .thumbprint = e->thumbprint, .ca_file = e->cainfo, .insecure = insecure,
+    .thumbprint = e->thumbprint, .insecure = insecure,
+    .ca_file = e->cainfo ? e->cainfo : server.cainfo,
     .proxy = proxy, .connections = connections, .timeout = timeout,
     .block = block,
   };
