@@ -26,7 +26,7 @@ vsphere () {
 }
 works () {
   [ "$(vsphere "$@")" = 2097152 ] || fail "no login: ${*/password=*/...}"
-  expect_no_sessions
+  expect_logged_out
 }
 
 # The password: a file, whose first line counts, and a file descriptor.
@@ -109,7 +109,7 @@ same_bytes "$tmp/a.raw" "$tmp/out"
 [ "$(vcsim_counter logins)" -eq 2 ] || fail "$(vcsim_counter logins) logins"
 # SIGTERM.
 stop_nbdkit "$tmp/pid"
-expect_no_sessions
+expect_logged_out
 
 end_background () {
   kill "$1" 2>/dev/null || true
@@ -124,7 +124,7 @@ nbdcopy "nbd+unix:///?socket=$tmp/sock2" "$tmp/out"
 same_bytes "$tmp/a.raw" "$tmp/out"
 kill "$pid"
 for _ in {1..100}; do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
-expect_no_sessions
+expect_logged_out
 
 # nbdkit cannot listen: it ends without telling its plugin.
 vcsim_reset_counters
@@ -132,9 +132,9 @@ expect_error 'No such file' "$NBDKIT" -f -U "$tmp/no/such/folder/sock" \
   "$VSPHERE_PLUGIN" "${good[@]}"
 [ "$(vcsim_counter logouts)" -eq "$(vcsim_counter logins)" ] ||
   fail "no logout after a start that failed"
-expect_no_sessions
+expect_logged_out
 # A client that fails, and no such disk.
 expect_status 1 "$NBDKIT" -U - "$VSPHERE_PLUGIN" "${good[@]}" --run false
 expect_error 'no disk' "$NBDKIT" -U - "$VSPHERE_PLUGIN" "${good[@]}" \
   disk=7 --run true
-expect_no_sessions
+expect_logged_out

@@ -36,7 +36,7 @@ survives () {
     same_bytes "$want" "$tmp/out"
     [ "$(vcsim_counter rules_fired)" -gt 0 ] || fail "it did not happen: $1"
     vcsim_clear_rules
-    expect_no_sessions
+    expect_logged_out
   done
 }
 
@@ -66,7 +66,7 @@ dies () {
   [ ! -e "$tmp/out" ] || ! cmp -s "$tmp/a.raw" "$tmp/out" ||
     fail "all bytes in spite of $2"
   vcsim_clear_rules
-  expect_no_sessions
+  expect_logged_out
 }
 dies 'status 403' '{"path": "flat", "skip": 10, "status": 403}'
 dies 'redirect' '{"path": "flat", "skip": 10, "status": 302,

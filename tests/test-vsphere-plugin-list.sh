@@ -72,7 +72,8 @@ same_size () {
 # Aliases.
 key=$(vcsim_vm web '.disks[] | select(.file | test("web.vmdk")) | .key')
 uuid=$(vcsim_vm web '.disks[] | select(.file | test("web.vmdk")) | .uuid')
-[ -n "$key" ] && [ -n "$uuid" ] || fail "the simulator tells no key, no UUID"
+[ -n "$key" ] || fail "the simulator tells no key"
+[ -n "$uuid" ] || fail "the simulator tells no UUID"
 for name in '[datastore1] web/web.vmdk' 2 "key=$key" "$key" "$uuid"; do
   same_size 1 "$name" vm=web
   same_size 1 '' vm=web disk="$name"
@@ -104,4 +105,4 @@ expect_error "nowhere" nbdkit_vsphere -U - vm=nowhere --run true
 expect_error "vm-99999" nbdkit_vsphere -U - vm=moref=vm-99999 --run true
 expect_error "no disks" nbdkit_vsphere -U - vm=empty --run true
 
-expect_no_sessions
+expect_logged_out

@@ -162,4 +162,4 @@ grep -Eq 'a/a.vmdk: [1-9][0-9]* reads, 20971520 bytes' "$tmp/log" ||
 grep -Eq 'server: [1-9][0-9]* requests, [0-9]+ bytes received.* 1 logins' \
   "$tmp/log" || fail "no statistics of the server"
 
-expect_no_sessions
+expect_logged_out

@@ -56,4 +56,4 @@ vcsim_power nvme off
 nbdcopy "nbd+unix:///?socket=$tmp/sock" "$tmp/out"
 same_bytes "$tmp/a.raw" "$tmp/out"
 stop_nbdkit "$tmp/pid"
-expect_no_sessions
+expect_logged_out

@@ -86,3 +86,14 @@ export_uri () {
   "$PYTHON" -c 'import sys, urllib.parse
 print(urllib.parse.quote(sys.argv[1], safe=""))' "$1"
 }
+
+# expect_logged_out: as expect_no_sessions, but nbdkit --run does not wait
+# for the server that it ends.
+expect_logged_out () {
+  local i
+  for ((i = 0; i < 100; i++)); do
+    [ "$(vcsim_counter sessions)" -ne 0 ] || return 0
+    sleep 0.1
+  done
+  expect_no_sessions
+}

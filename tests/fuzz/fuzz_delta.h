@@ -33,7 +33,7 @@ struct delta_input {
   size_t size;
 };
 
-static void
+static inline void
 drop (enum log_level level, const char *text, void *opaque)
 {
 }
@@ -45,7 +45,7 @@ LLVMFuzzerInitialize (int *argc, char ***argv)
   return 0;
 }
 
-static struct blob *
+static inline struct blob *
 open_descriptor (void *opaque, size_t link)
 {
   const struct delta_input *in = opaque;
@@ -62,7 +62,7 @@ open_descriptor (void *opaque, size_t link)
   return blob_open_memory (text, n, "descriptor");
 }
 
-static struct blob *
+static inline struct blob *
 open_extent (void *opaque, size_t link, const char *name)
 {
   const struct delta_input *in = opaque;
@@ -70,7 +70,7 @@ open_extent (void *opaque, size_t link, const char *name)
   return blob_open_memory (in->data, in->size, name);
 }
 
-static int
+static inline int
 find_parent (void *opaque, size_t link, const char *hint)
 {
   if (link != 0)
@@ -86,7 +86,7 @@ struct walk {
   uint64_t buf_size;
 };
 
-static int
+static inline int
 check_piece (void *opaque, uint64_t offset, uint64_t length, uint32_t type)
 {
   struct walk *w = opaque;
@@ -105,7 +105,7 @@ check_piece (void *opaque, uint64_t offset, uint64_t length, uint32_t type)
 }
 
 /* Everything that is loaded can be read: each entry was checked. */
-static void
+static inline void
 use_chain (struct vmdk_chain *chain)
 {
   static unsigned char buf[WINDOW], part[3000];
@@ -128,7 +128,7 @@ use_chain (struct vmdk_chain *chain)
     abort ();
 }
 
-static void
+static inline void
 fuzz_delta (struct delta_input *in)
 {
   const struct vmdk_chain_files files = {
