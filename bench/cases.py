@@ -251,7 +251,7 @@ def open_groups(inputs, tools):
 
 def vsphere_cases(size):
     ours = ("nbdkit -r -U - $vsphere url=$vc user=$user password=+$secret "
-            "thumbprint=$thumbprint vm=name=vm --run ")
+            "thumbprint=$thumbprint vm=vm --run ")
     curl = ("nbdkit -r -U - curl url=$file sslverify=false user=$user "
             "password=+$secret --run ")
     quarter = size // 4

@@ -163,7 +163,7 @@ spec: {type: vsphere, url: %(vc)s, secret: {name: vc, namespace: m}}
 ---
 apiVersion: forklift.konveyor.io/v1beta1
 kind: NetworkMap
-metadata: {name: n, namespace: m}
+metadata: {name: networks, namespace: m}
 spec:
   map: [{source: {name: VM Network}, destination: {type: pod}}]
   provider:
@@ -172,7 +172,7 @@ spec:
 ---
 apiVersion: forklift.konveyor.io/v1beta1
 kind: StorageMap
-metadata: {name: s, namespace: m}
+metadata: {name: storages, namespace: m}
 spec:
   map: [{source: {name: datastore1}, destination: {storageClass: fast}}]
   provider:
@@ -181,14 +181,14 @@ spec:
 ---
 apiVersion: forklift.konveyor.io/v1beta1
 kind: Plan
-metadata: {name: p, namespace: m}
+metadata: {name: plan, namespace: m}
 spec:
   provider:
     source: {name: vc, namespace: m}
     destination: {name: host, namespace: m}
   map:
-    network: {name: n, namespace: m}
-    storage: {name: s, namespace: m}
+    network: {name: networks, namespace: m}
+    storage: {name: storages, namespace: m}
   targetNamespace: t
   skipGuestConversion: true
   vms: [{name: vm}]
