@@ -36,7 +36,7 @@ struct vim_options {
   const char *url;              /* "https://HOST[:PORT][/sdk]" */
   const char *user, *password;
   const char *ca_pem;           /* as in struct http_options */
-  const char *ca_file;
+  const char *ca_file;          /* read by vim_open */
   const char *thumbprint;
   bool insecure;
   const char *proxy;

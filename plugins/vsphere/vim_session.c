@@ -12,16 +12,19 @@
  * /folder is no call.  So a thread asks for the time every ten minutes.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
+#include "common/util/blob.h"
 #include "plugins/vsphere/vim_private.h"
 
 #define KEEP_ALIVE_SECONDS 600
 #define KEEP_ALIVE_TIMEOUT 30
 #define LOGOUT_SECONDS 10
+#define MAX_CA_SIZE MIB
 
 static void
 logout (struct vim *vim)
@@ -288,13 +291,45 @@ read_url (struct vim *vim, const char *url)
   return 0;
 }
 
+/* The text of the file, malloc'ed: it may be gone when a connection is
+ * made later.  NULL reported.
+ */
+static char *
+read_ca (const char *path)
+{
+  CLEANUP_BLOB struct blob *blob = blob_open_file (path);
+  char *text;
+
+  if (blob == NULL)
+    return NULL;
+  if (blob->size > MAX_CA_SIZE) {
+    log_error ("%s: has %" PRIu64 " bytes, too many for certificates",
+               printable (path), blob->size);
+    errno = EINVAL;
+    return NULL;
+  }
+  text = malloc (blob->size + 1);
+  if (text == NULL) {
+    log_oom ();
+    return NULL;
+  }
+  if (blob_pread (blob, text, blob->size, 0) == -1) {
+    free (text);
+    return NULL;
+  }
+  text[blob->size] = '\0';
+  return text;
+}
+
 struct vim *
 vim_open (const struct vim_options *options)
 {
+  CLEANUP_FREE char *ca = NULL;
+
   struct http_options http_options = {
     .url = options->url, .insecure = options->insecure,
     .thumbprint = options->thumbprint, .ca_pem = options->ca_pem,
-    .ca_file = options->ca_file, .proxy = options->proxy,
+    .proxy = options->proxy,
     .connections = options->connections, .block = options->block,
     .stall_timeout = options->timeout,
     .login = login,
@@ -307,6 +342,12 @@ vim_open (const struct vim_options *options)
                options->user ? "the password" : "the user name");
     errno = EINVAL;
     return NULL;
+  }
+  if (options->ca_file && options->ca_pem == NULL) {
+    ca = read_ca (options->ca_file);
+    if (ca == NULL)
+      return NULL;
+    http_options.ca_pem = ca;
   }
   xml_global_init ();
   vim = vim_new (options);

@@ -59,6 +59,7 @@ struct fake_step {
  */
 static const struct fake_step *fake_steps;
 static char fake_request[65536];        /* the last one */
+static char fake_ca_pem[64];    /* of the last client */
 static unsigned fake_logins, fake_logouts, fake_clears;
 /* If set, answers everything. */
 static const char *(*fake_answer) (const char *method, unsigned *status);
@@ -152,6 +153,8 @@ http_client_new (const struct http_options *o)
 {
   struct http_client *client = calloc (1, sizeof *client);
 
+  snprintf (fake_ca_pem, sizeof fake_ca_pem, "%s",
+            o->ca_pem ? o->ca_pem : "");
   client->login = o->login;
   client->opaque = o->login_opaque;
   return client;

@@ -6,6 +6,8 @@
 #include "tests/unit/capture.h"
 #include "tests/unit/fake_http.h"
 
+#include <unistd.h>
+
 #include "common/include/cleanup.h"
 #include "common/util/strbuf.h"
 #include "plugins/vsphere/vim.h"
@@ -128,6 +130,32 @@ test_no_password (void **state)
   capture_start ();
   assert_null (vim_open (&o));
   assert_error ("password is missing");
+}
+
+/* It is gone once the server runs. */
+static void
+test_ca_file (void **state)
+{
+  char path[] = "/tmp/test-vim-XXXXXX";
+  const struct vim_options o = {
+    .url = "https://vc", .user = "me", .password = "p", .ca_file = path,
+  };
+  const int fd = mkstemp (path);
+  struct vim *vim;
+
+  assert_true (fd >= 0);
+  assert_int_equal (write (fd, "-----BEGIN", 10), 10);
+  close (fd);
+  fake_steps = NULL;
+  capture_start ();
+  vim = vim_open (&o);
+  unlink (path);
+  assert_non_null (vim);
+  assert_string_equal (fake_ca_pem, "-----BEGIN");
+  vim_close (vim);
+  assert_null (vim_open (&o));
+  assert_int_equal (errno, ENOENT);
+  assert_error (path);
 }
 
 static void
@@ -771,6 +799,7 @@ main (void)
     cmocka_unit_test (test_open_refused),
     cmocka_unit_test (test_depth),
     cmocka_unit_test (test_no_password),
+    cmocka_unit_test (test_ca_file),
     cmocka_unit_test (test_bad_characters),
     cmocka_unit_test (test_login_again),
     cmocka_unit_test (test_busy),
