@@ -161,7 +161,9 @@ write_data (const struct running *r, const char *name, json_t *data)
   fp = create (r, name, &path);
   if (fp == NULL)
     return -1;
-  w = json_write_yaml (data, fp);       /* has reported */
+  /* The names of a source must not become code. */
+  w = r->in->hook->playbook ? json_write_yaml_ansible (data, fp)
+    : json_write_yaml (data, fp);       /* have reported */
   return finish (fp, path, true) == 0 ? w : -1;
 }
 

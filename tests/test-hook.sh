@@ -165,6 +165,30 @@ run 0
 [ "$(tr '\n' ' ' <"$tmp/calls")" = 'before after ' ] || fail 'PostHook alone'
 tail -n 1 "$tmp/json" | jq -e '.vms[0].bytesRead == 0' >"$tmp/verdict"
 
+# What a source calls a VM is text, whatever Ansible could take it for.
+export OWNED=$tmp/owned
+# shellcheck disable=SC2016 # for another shell
+evil='x{{ lookup("pipe", "touch $OWNED") }}'
+make_ova --name "$evil" "$tmp/ova/evil.ova" "$tmp/b.raw"
+rm -rf "$out"
+{ vm_spec='hooks: [{hook: {name: before, namespace: mig}, step: PreHook}]' \
+    make_plan "$tmp/ova" "${evil//\"/\\\"}"
+  hook before <<YAML
+- hosts: localhost
+  gather_facts: false
+  vars_files: [workload.yml]
+  tasks:
+  - include_vars: {file: workload.yml, name: workload}
+  - command: echo "{{ workload.vm.name }}" "{{ vm.vm1.vm0.name }}"
+  - set_fact: {name: "{{ workload.vm.name }}"}
+  - copy: {content: "{{ name }}", dest: "$tmp/name"}
+YAML
+} >"$tmp/plan.yaml"
+run 0
+[ ! -e "$tmp/owned" ] || fail 'the name of a VM was executed'
+printf %s "$evil" | cmp - "$tmp/name" || fail 'the name'
+rm -rf "$tmp/ova/evil.ova" "$tmp/facts"/*
+
 # left_running: is the program of the hook below still there?
 left_running () {
   pgrep -f "[s]leep 98765.$$" >"$tmp/pids"

@@ -55,4 +55,9 @@ extern int json_write_file (const json_t *j, const char *path);
  */
 extern int json_write_yaml (const json_t *j, FILE *fp);
 
+/* The same for Ansible, which evaluates templates in the variables that it
+ * reads: strings that could be one get the tag !unsafe, and are text.
+ */
+extern int json_write_yaml_ansible (const json_t *j, FILE *fp);
+
 #endif /* NBDLIFT_JSON_H */

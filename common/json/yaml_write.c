@@ -54,30 +54,42 @@ can_be_plain (const char *s)
   return true;
 }
 
+struct writer {
+  yaml_emitter_t emitter;
+  bool for_ansible;
+};
+
 static int
-emit_scalar (yaml_emitter_t *emitter, const char *s, bool plain)
+emit_scalar (struct writer *w, const char *s, bool plain, const char *tag)
 {
   yaml_event_t event;
 
-  if (!yaml_scalar_event_initialize (&event, NULL, NULL,
+  if (!yaml_scalar_event_initialize (&event, NULL, (yaml_char_t *) tag,
                                      (yaml_char_t *) s, strlen (s),
-                                     plain, !plain,
+                                     plain && !tag, !plain && !tag,
                                      plain ? YAML_PLAIN_SCALAR_STYLE
                                      : YAML_DOUBLE_QUOTED_SCALAR_STYLE))
     return -1;
-  return yaml_emitter_emit (emitter, &event) ? 0 : -1;
+  return yaml_emitter_emit (&w->emitter, &event) ? 0 : -1;
 }
 
 static int
-emit_string (yaml_emitter_t *emitter, const char *s)
+emit_string (struct writer *w, const char *s)
 {
-  return emit_scalar (emitter, s, can_be_plain (s));
+  return emit_scalar (w, s, can_be_plain (s), NULL);
 }
 
-static int emit_value (yaml_emitter_t *emitter, const json_t *j);
+/* A string that Jinja would take for a template; it is never plain. */
+static bool
+is_template (const char *s)
+{
+  return strstr (s, "{{") || strstr (s, "{%") || strstr (s, "{#");
+}
+
+static int emit_value (struct writer *w, const json_t *j);
 
 static int
-emit_object (yaml_emitter_t *emitter, json_t *j)
+emit_object (struct writer *w, json_t *j)
 {
   const bool flow = json_object_size (j) == 0;
   yaml_event_t event;
@@ -87,19 +99,19 @@ emit_object (yaml_emitter_t *emitter, json_t *j)
   if (!yaml_mapping_start_event_initialize (&event, NULL, NULL, 1,
                                             flow ? YAML_FLOW_MAPPING_STYLE
                                             : YAML_BLOCK_MAPPING_STYLE) ||
-      !yaml_emitter_emit (emitter, &event))
+      !yaml_emitter_emit (&w->emitter, &event))
     return -1;
   json_object_foreach (j, key, value)
-    if (emit_string (emitter, key) == -1 || emit_value (emitter, value) == -1)
+    if (emit_string (w, key) == -1 || emit_value (w, value) == -1)
       return -1;
   if (!yaml_mapping_end_event_initialize (&event) ||
-      !yaml_emitter_emit (emitter, &event))
+      !yaml_emitter_emit (&w->emitter, &event))
     return -1;
   return 0;
 }
 
 static int
-emit_array (yaml_emitter_t *emitter, const json_t *j)
+emit_array (struct writer *w, const json_t *j)
 {
   const bool flow = json_array_size (j) == 0;
   yaml_event_t event;
@@ -108,75 +120,77 @@ emit_array (yaml_emitter_t *emitter, const json_t *j)
   if (!yaml_sequence_start_event_initialize (&event, NULL, NULL, 1,
                                              flow ? YAML_FLOW_SEQUENCE_STYLE
                                              : YAML_BLOCK_SEQUENCE_STYLE) ||
-      !yaml_emitter_emit (emitter, &event))
+      !yaml_emitter_emit (&w->emitter, &event))
     return -1;
   for (i = 0; i < json_array_size (j); ++i)
-    if (emit_value (emitter, json_array_get (j, i)) == -1)
+    if (emit_value (w, json_array_get (j, i)) == -1)
       return -1;
   if (!yaml_sequence_end_event_initialize (&event) ||
-      !yaml_emitter_emit (emitter, &event))
+      !yaml_emitter_emit (&w->emitter, &event))
     return -1;
   return 0;
 }
 
 static int
-emit_value (yaml_emitter_t *emitter, const json_t *j)
+emit_value (struct writer *w, const json_t *j)
 {
   CLEANUP_FREE char *text = NULL;
 
   switch (json_typeof (j)) {
   case JSON_OBJECT:
-    return emit_object (emitter, (json_t *) j);
+    return emit_object (w, (json_t *) j);
   case JSON_ARRAY:
-    return emit_array (emitter, j);
+    return emit_array (w, j);
   case JSON_STRING:
-    return emit_string (emitter, json_string_value (j));
+    if (w->for_ansible && is_template (json_string_value (j)))
+      return emit_scalar (w, json_string_value (j), false, "!unsafe");
+    return emit_string (w, json_string_value (j));
   default:
     /* Numbers, true, false and null look the same in YAML. */
     text = json_dumps (j, JSON_ENCODE_ANY);
-    return text ? emit_scalar (emitter, text, true) : -1;
+    return text ? emit_scalar (w, text, true, NULL) : -1;
   }
 }
 
 static int
-emit_document (yaml_emitter_t *emitter, const json_t *j)
+emit_document (struct writer *w, const json_t *j)
 {
   yaml_event_t event;
 
   if (!yaml_stream_start_event_initialize (&event, YAML_UTF8_ENCODING) ||
-      !yaml_emitter_emit (emitter, &event) ||
+      !yaml_emitter_emit (&w->emitter, &event) ||
       !yaml_document_start_event_initialize (&event, NULL, NULL, NULL, 0) ||
-      !yaml_emitter_emit (emitter, &event))
+      !yaml_emitter_emit (&w->emitter, &event))
     return -1;
-  if (emit_value (emitter, j) == -1)
+  if (emit_value (w, j) == -1)
     return -1;
   if (!yaml_document_end_event_initialize (&event, 1) ||
-      !yaml_emitter_emit (emitter, &event) ||
+      !yaml_emitter_emit (&w->emitter, &event) ||
       !yaml_stream_end_event_initialize (&event) ||
-      !yaml_emitter_emit (emitter, &event))
+      !yaml_emitter_emit (&w->emitter, &event))
     return -1;
   return 0;
 }
 
-int
-json_write_yaml (const json_t *j, FILE *fp)
+static int
+write_yaml (const json_t *j, FILE *fp, bool for_ansible)
 {
-  yaml_emitter_t emitter;
+  struct writer w = { .for_ansible = for_ansible };
   int r;
 
-  if (!yaml_emitter_initialize (&emitter)) {
+  if (!yaml_emitter_initialize (&w.emitter)) {
     log_oom ();
     return -1;
   }
-  yaml_emitter_set_output_file (&emitter, fp);
-  yaml_emitter_set_unicode (&emitter, 1);
-  yaml_emitter_set_width (&emitter, -1);        /* no folded lines */
+  yaml_emitter_set_output_file (&w.emitter, fp);
+  yaml_emitter_set_unicode (&w.emitter, 1);
+  yaml_emitter_set_width (&w.emitter, -1);        /* no folded lines */
   errno = 0;
-  r = emit_document (&emitter, j);
+  r = emit_document (&w, j);
   if (r == 0 && fflush (fp) == EOF)
     r = -1;
   if (r == -1) {
-    if (emitter.error == YAML_MEMORY_ERROR)
+    if (w.emitter.error == YAML_MEMORY_ERROR)
       log_oom ();
     else {
       if (errno == 0)
@@ -184,6 +198,18 @@ json_write_yaml (const json_t *j, FILE *fp)
       log_error ("YAML output cannot be written: %m");
     }
   }
-  yaml_emitter_delete (&emitter);
+  yaml_emitter_delete (&w.emitter);
   return r;
+}
+
+int
+json_write_yaml (const json_t *j, FILE *fp)
+{
+  return write_yaml (j, fp, false);
+}
+
+int
+json_write_yaml_ansible (const json_t *j, FILE *fp)
+{
+  return write_yaml (j, fp, true);
 }

@@ -417,7 +417,7 @@ test_keys (void **state)
   free (text);
   text = read_file (log_file);
   assert_non_null (strstr (text, "\nalone\nalone\nalone\n"));
-  assert_null (strstr (text, "/dev/sda"));
+  assert_null (strstr (text, "--key /dev/sda"));
 }
 
 static void

@@ -201,7 +201,7 @@ check_everything (const struct plan_set *set, const char *description)
   assert_non_null (secret);
   assert_string_equal (key_value_get (&secret->data, "first"), "sesame");
   assert_int_equal (secret->data.ptr[1].len, 3);
-  assert_memory_equal (secret->data.ptr[1].value, "\0\1\2", 4);
+  assert_memory_equal (secret->data.ptr[1].value, "\xff\x81\xfe", 4);
 
   nets = set->network_maps.ptr[0].rows.ptr;
   assert_int_equal (set->network_maps.ptr[0].rows.len, 3);
