@@ -215,16 +215,21 @@ vm_root_disk (const struct plan_vm *pvm, const struct vm *vm)
   return c - 'a';
 }
 
-/* "[ds1] web/web-000001.vmdk" is web-000001.vmdk. */
+/* "[ds1] web/web-000001.vmdk" is web-000001.vmdk, and so is
+ * "web.ova::web-000001.vmdk".
+ */
 static const char *
 base_name (const char *file)
 {
-  const char *slash;
+  const char *p;
 
   if (file == NULL)
     return "";
-  slash = strrchr (file, '/');
-  return slash ? slash + 1 : file;
+  p = strrchr (file, '/');
+  if (p)
+    file = p + 1;
+  p = strstr (file, "::");
+  return p ? p + 2 : file;
 }
 
 /* What a template of claims can use: all fields of all versions of

@@ -124,7 +124,7 @@ networkNameTemplate: plan-{{.NetworkIndex}}' \
   vm_spec='pvcNameTemplate: "{{.FileName | trimSuffix \".vmdk\" | lower | replace \".\" \"-\"}}"' \
   make_plan "$tmp/ova" web >"$plan"
 expect_status 0 "$NBDLIFT" run "$plan" --output "$out"
-named web claims '[a-z0-9-]+-[a-z0-9]{5} [a-z0-9-]+-[a-z0-9]{5}'
+named web claims 'web-disk1-[a-z0-9]{5} web-disk2-[a-z0-9]{5}'
 named web volumes 'vol-0 vol-1'
 named web networks 'plan-0 plan-1'
 before=$(names web claims)
@@ -152,7 +152,7 @@ plan_spec="$exact
 pvcNameTemplate: 'a{{.VmName}'" make_plan "$tmp/ova" web >"$plan"
 line=$(grep -n 'pvcNameTemplate:' "$plan" | cut -d: -f1)
 column=$(sed -n "${line}p" "$plan" | grep -bo "'" | head -1 | cut -d: -f1)
-refused "^$plan:$line:$((column + 1)): error: .*spec.pvcNameTemplate: line 1, column 11 of the template: template: template:1: bad character"
+refused "^$plan:$line:$((column + 1)): error: .*spec.pvcNameTemplate: line 1, column 4 of the template: template: template:1: bad character"
 expect_status 3 "$NBDLIFT" check --schema-only "$plan"
 plan_spec="$exact
 volumeNameTemplate: '{{.VmName}}'" make_plan "$tmp/ova" web >"$plan"
