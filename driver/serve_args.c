@@ -162,7 +162,7 @@ nbdkit_argv (const struct source_server *spec, const struct server *server,
   const unsigned threads = options->threads ? options->threads
                                             : default_threads ();
   const char *const common[] = {
-    program && *program ? program : "nbdkit", "-f", "-r",
+    program && *program ? program : "nbdkit", "--exit-with-parent", "-f", "-r",
     "-D", "nbdkit.backend.datapath=0", "-P", server->pid_file,
     options->verbose ? "-v" : NULL, NULL };
   size_t i;
