@@ -17,10 +17,11 @@
 
 static const char help[] =
 "Usage: nbdlift template --data FILE.json -- TEMPLATE\n"
-"Print what TEMPLATE, in the syntax of Go's text/template, makes of the data.\n"
+"Print what TEMPLATE, in the syntax of Go's text/template, makes of data.\n"
 "\n"
 "The members of the JSON object in FILE.json (- is standard input) are the\n"
-"fields: {\"VmName\": \"web\", \"DiskIndex\": 0} gives .VmName and .DiskIndex.\n"
+"fields: {\"VmName\": \"web\", \"DiskIndex\": 0} gives .VmName and\n"
+".DiskIndex.\n"
 "nbdlift-plan(5), NAMES, tells which fields and functions there are.\n"
 "\n"
 "      --data=FILE.json       the data (default: none)\n"

@@ -160,7 +160,8 @@ test_limits (void **state)
   repeat (text, sizeof text, "a", TEMPLATE_MAX_TEXT + 1);
   check_error (text, 1, 1, "longer than 4096 bytes");
 
-  strcpy (text, "{{");
+  text[0] = '\0';
+  repeat (text, sizeof text, "{{", 1);
   repeat (text, sizeof text, "(", 1000);
   check_error (text, 1, 2 + TEMPLATE_MAX_NESTING + 1, "nested more than 64");
 
