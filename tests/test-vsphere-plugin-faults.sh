@@ -55,7 +55,10 @@ survives '{"path": "vmdk", "skip": 15, "count": 4, "no_content_range": true}'
 survives '{"path": "vmdk", "skip": 15, "count": 2, "ignore_range": true}'
 survives '{"path": "vmdk", "skip": 15, "count": 2, "garbage": "<html>login</html>"}'
 
-# For good: an error that says what it is, in time.
+# For good: an error that says what it is, in time.  One request at a time:
+# nbdkit 1.32 aborts (raw_send_socket) if a client goes away while several of
+# its replies are written.
+nbdcopy_args='--connections=1 --requests=1'
 # dies PATTERN RULE
 dies () {
   vcsim_rule "$2"

@@ -8,7 +8,8 @@
 #                                  set the array $server to the parameters
 #                                  that log in to it
 #   nbdkit_vsphere ARGS...         nbdkit with the plugin and $server
-#   copy_disk OUT ARGS...          nbdcopy of the default export
+#   copy_disk OUT ARGS...          nbdcopy of the default export, with
+#                                  $nbdcopy_args
 
 VSPHERE_PLUGIN=${VSPHERE_PLUGIN:-$BUILD/plugins/nbdkit-vsphere-plugin.so}
 export VSPHERE_PLUGIN
@@ -30,7 +31,8 @@ copy_disk () {
   shift
   rm -f "$out"
   # shellcheck disable=SC2016
-  OUT=$out nbdkit_vsphere -U - "$@" --run 'nbdcopy "$uri" "$OUT"'
+  OUT=$out NBDCOPY_ARGS=${nbdcopy_args:-} nbdkit_vsphere -U - "$@" \
+    --run 'nbdcopy $NBDCOPY_ARGS "$uri" "$OUT"'
 }
 
 # sample_disk FILE SIZE SEED: data, zeroes and holes, to the last byte.
