@@ -162,10 +162,163 @@ test_pvc (void **state)
   assert_string_equal (a.pvc[1], c.pvc[1]);
 }
 
+/* Names of a VM with two shared disks and three NICs by the templates of
+ * PLAN and PVM.
+ */
+static int
+make_by_templates (struct plan plan, struct plan_vm pvm, const char *name,
+                   struct vm_names *names)
+{
+  struct vm_disk disks[2] = {
+    { .file = (char *) "[ds1] web/web.vmdk", .id = (char *) "d0" },
+    { .file = (char *) "x/web.ova::web_1.vmdk", .shared = true },
+  };
+  struct vm_nic nics[3] = {
+    { .network.name = (char *) "lan" }, { .network.name = (char *) "gone" },
+    { .network.name = (char *) "san" },
+  };
+  struct network_map_row rows[3] = {
+    { .source.name = (char *) "lan", .kind = NETWORK_POD },
+    { .source.name = (char *) "gone", .kind = NETWORK_IGNORED },
+    { .source.name = (char *) "san", .kind = NETWORK_MULTUS,
+      .name = (char *) "nad", .namespace_ = (char *) "ns" },
+  };
+  const struct plan_network_map map = { .rows = { rows, 3, 3 } };
+  const struct vm vm = {
+    .name = (char *) name, .id = (char *) "vm-7", .disks = { disks, 2, 2 },
+    .nics = { nics, 3, 3 },
+  };
+
+  plan.meta.name = (char *) "plan1";
+  return vm_names_make (&plan, &pvm, &vm, &map, NULL, names);
+}
+
+static void
+test_templates (void **state)
+{
+  CLEANUP_NAMES struct vm_names n = { 0 };
+  const struct plan plan = {
+    .pvc_name_template = (char *) " {{.PlanName}}-{{.VmName}}-{{.VmId}}-"
+    "{{.DiskIndex}}{{.RootDiskIndex}}{{if .Shared}}-s{{end}}\n",
+    .volume_name_template = (char *) "v{{.VolumeIndex}}-{{.PVCName}}",
+    .network_name_template = (char *) "{{.NetworkType}}-{{.NetworkIndex}}-"
+    "x{{.NetworkNamespace}}{{.NetworkName}}",
+  };
+  const struct plan_vm pvm = { .root_disk = (char *) "/dev/vdb1" };
+
+  assert_int_equal (make_by_templates (plan, pvm, "a.b", &n), 0);
+  assert_string_equal (n.pvc[0], "plan1-a-b-vm-7-01");
+  assert_string_equal (n.pvc[1], "plan1-a-b-vm-7-11-s");
+  assert_string_equal (n.volume[0], "v0-plan1-a-b-vm-7-01");
+  assert_int_equal (n.nr_nics, 3);
+  assert_string_equal (n.network[0], "pod-0-x");
+  assert_null (n.network[1]);
+  assert_string_equal (n.network[2], "multus-1-xnsnad");
+}
+
+/* A VM's own template counts; an empty one does not. */
+static void
+test_own_templates (void **state)
+{
+  CLEANUP_NAMES struct vm_names n = { 0 };
+  const struct plan plan = {
+    .pvc_name_template = (char *) "plan-{{.DiskIndex}}",
+    .volume_name_template = (char *) "plan-{{.VolumeIndex}}",
+  };
+  const struct plan_vm pvm = {
+    .pvc_name_template = (char *) "{{.FileName | replace \"_\" \"-\" | "
+    "trimSuffix \".vmdk\"}}",
+    .volume_name_template = (char *) "",
+  };
+
+  assert_int_equal (make_by_templates (plan, pvm, "web", &n), 0);
+  assert_string_equal (n.pvc[0], "web");
+  assert_string_equal (n.pvc[1], "web-1");
+  assert_string_equal (n.volume[1], "plan-1");
+  assert_string_equal (n.network[2], "net-1");
+}
+
+/* What the API server would add is added: 63 characters at most, other
+ * ones for each disk, the same ones each time.
+ */
+static void
+test_generate_name (void **state)
+{
+  CLEANUP_NAMES struct vm_names a = { 0 }, b = { 0 };
+  const struct plan plan = {
+    .pvc_name_use_generate_name = true,
+    .pvc_name_template = (char *) X10 X10 X10 X10 X10 X10 "abc",
+    .volume_name_template = (char *) "v{{.VolumeIndex}}-{{.PVCName}}",
+  };
+  const struct plan_vm pvm = { 0 };
+  size_t i;
+
+  assert_int_equal (make_by_templates (plan, pvm, "web", &a), 0);
+  assert_int_equal (make_by_templates (plan, pvm, "web", &b), 0);
+  for (i = 0; i < 2; ++i) {
+    assert_int_equal (strlen (a.pvc[i]), 63);
+    assert_int_equal (strncmp (a.pvc[i], X10 X10 X10 X10 X10 "xxxxxxx-", 58),
+                      0);
+    assert_true (dns1123_label (a.pvc[i]));
+    assert_string_equal (a.pvc[i], b.pvc[i]);
+    /* A volume's name is cut, and still a name. */
+    assert_true (dns1123_label (a.volume[i]));
+  }
+  assert_string_not_equal (a.pvc[0], a.pvc[1]);
+}
+
+static void
+check_template_error (const char *pvc, const char *volume,
+                      const char *network, const char *error)
+{
+  struct vm_names n = { 0 };
+  const struct plan plan = {
+    .pvc_name_template = (char *) pvc,
+    .pvc_template_where = { "plan.yaml", 7, 9 },
+    .volume_name_template = (char *) volume,
+    .network_name_template = (char *) network,
+  };
+  const struct plan_vm pvm = { 0 };
+
+  capture_start ();
+  assert_int_equal (make_by_templates (plan, pvm, "web", &n), -1);
+  assert_int_equal (errno, EINVAL);
+  assert_error (error);
+  assert_null (n.vm);
+}
+
+static void
+test_template_errors (void **state)
+{
+  check_template_error ("{{.No}}", NULL, NULL, "VM web: disk 0: "
+                        "pvcNameTemplate (plan.yaml, line 7, column 9): "
+                        "template: template:1:2: executing");
+  check_template_error ("{{", NULL, NULL, "template:1: unclosed action");
+  check_template_error ("x", NULL, NULL, "disk 1: pvcNameTemplate "
+                        "(plan.yaml, line 7, column 9): gives 'x', which is "
+                        "the name of disk 0 already");
+  check_template_error ("{{.DiskIndex}}-", NULL, NULL, "gives '0-', which "
+                        "is no name");
+  check_template_error ("  ", NULL, NULL, "gives '', which is no name");
+  check_template_error ("a{{\"\\x00\"}}{{.DiskIndex}}", NULL, NULL,
+                        "which is no name");
+  check_template_error (X10 X10 X10 X10 X10 X10 "abc{{.DiskIndex}}", NULL,
+                        NULL, "which is no name");
+  check_template_error (NULL, "v", NULL, "the name of disk 0 already");
+  check_template_error (NULL, NULL, "n", "NIC 2: networkNameTemplate: gives "
+                        "'n', which is the name of NIC 0 already");
+  check_template_error (NULL, NULL, "{{.NetworkType | upper}}",
+                        "gives 'POD', which is no name");
+}
+
 int
 main (void)
 {
   const struct CMUnitTest tests[] = {
+    cmocka_unit_test (test_templates),
+    cmocka_unit_test (test_own_templates),
+    cmocka_unit_test (test_generate_name),
+    cmocka_unit_test (test_template_errors),
     cmocka_unit_test (test_sanitise),
     cmocka_unit_test (test_empty),
     cmocka_unit_test (test_taken),
