@@ -31,7 +31,7 @@
 #define IDENTITY_PART 330
 
 /* A server has threads, with buffers of their own, for each connection.
- * With many copies at once one connection each is enough.
+ * With many copies at once one connection each is enough, and smaller requests.
  */
 #define MAX_CONNECTIONS 4
 #define ALL_CONNECTIONS 8
@@ -229,6 +229,8 @@ copy_volume (struct disk_job *job, int fd, struct log_scope *scope)
   const struct copy_options options = {
     .connections = MIN (MAX (ALL_CONNECTIONS / rv->run->copies, 1U),
                         (unsigned) MAX_CONNECTIONS),
+    /* nbdkit keeps a buffer of this size for each of its threads. */
+    .request_size = rv->run->copies > ALL_CONNECTIONS / 2 ? MIB : 0,
     .target_is_zero = !job->resumed && (v->is_zero || !v->block),
     .progress = copy_progress,
     .opaque = job,

@@ -322,7 +322,7 @@ same_bytes big.raw target
 
 # A block that was damaged is copied again, and no other.
 printf damaged | dd of=target bs=1 seek=50000000 conv=notrunc status=none
-"${copy[@]}" "$uri" target --journal=j -f json >out
+"${copy[@]}" "$uri" target --journal=j --request-size=1M -f json >out
 same_bytes big.raw target
 [ "$(result read)" -eq 1048576 ] || fail "read $(result read) for a block"
 

@@ -104,6 +104,10 @@ one_copy () {
     mine=$((mine + 1))
     partial=$target.partial
     [ -e "$partial" ] || partial=$target    # killed at the very end
+    if [ ! -e "$partial" ]; then            # killed before it was made
+      partial=$tmp/nothing
+      : >"$partial"
+    fi
     claims "$tmp/journal" "$tmp/disk.raw" "$partial"
     # What was read and is not claimed; 16 requests can be in flight.
     lost=$(($(bytes_read) - before - (claimed - had) * 1048576))

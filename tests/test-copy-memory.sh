@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # 20 disks at once: driver and servers together need less than 256 MiB.
+#
+# limit: 300
 
 source ./tests/functions.sh
 source ./tests/driver-functions.sh

@@ -24,8 +24,8 @@
 #include "driver/copy/digest_tree.h"
 #include "driver/copy/reader.h"
 
-#define DEFAULT_REQUESTS 16
-#define DEFAULT_REQUEST_SIZE (1 * MIB)
+#define DEFAULT_REQUESTS 8
+#define DEFAULT_REQUEST_SIZE (2 * MIB)
 #define MAX_REQUEST_SIZE (32 * MIB)
 
 /* Data parts that are this close are read at once. */
