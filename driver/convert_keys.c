@@ -7,10 +7,10 @@
  * that for the name of a device which is not there, and then reads one
  * passphrase per encrypted device from its standard input: this one has
  * them all, again and again.  That is enough for one passphrase.  When
- * there are several, each is also given by the name of each device that
- * may be encrypted, a disk or one of its partitions: of those all are
- * tried.  Logical volumes, whose names nobody knows beforehand, remain
- * for standard input, which tries one on each.
+ * there are several, each is also given by the name of each partition that
+ * there may be: on those all are tried.  Logical volumes, whose names
+ * nobody knows beforehand, remain for standard input, which tries one on
+ * each.  (Disks that are encrypted as a whole virt-v2v does not open.)
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -151,11 +151,8 @@ v2v_keys_argv (const struct v2v_keys *k, size_t nr_disks,
   if (add_device (k, "all", argv) == -1)
     return -1;
   for (i = 0; k->nr > 1 && i < nr_disks && disk_name (i, name); i++)
-    for (part = 0; part <= MAX_PARTITIONS && nr < MAX_NAMED; part++) {
-      if (part == 0)
-        snprintf (device, sizeof device, "/dev/%s", name);
-      else
-        snprintf (device, sizeof device, "/dev/%s%zu", name, part);
+    for (part = 1; part <= MAX_PARTITIONS && nr < MAX_NAMED; part++) {
+      snprintf (device, sizeof device, "/dev/%s%zu", name, part);
       if (add_device (k, device, argv) == -1)
         return -1;
       nr += k->nr;

@@ -16,12 +16,34 @@ requires qemu-img --version
 tmpdir
 mkdir "$tmp/ova"
 
-# luks FILE PASSPHRASE: 16 MiB and the header, encrypted as a whole.  Few
-# iterations: a processor that is emulated does them again.
+# luks FILE PASSPHRASE: a disk with one partition, which is encrypted.  Few
+# iterations: a processor that is emulated does them again.  qemu-img
+# counts how many it takes, and on a busy machine cannot, now and then.
 luks () {
-  qemu-img create -q -f luks --object "secret,id=key,data=$2" \
-    -o key-secret=key,iter-time=10 "$1" 16M
-  truncate -s %1M "$1"
+  local i
+  for ((i = 0; i < 20; i++)); do
+    if qemu-img create -q -f luks --object "secret,id=key,data=$2" \
+         -o key-secret=key,iter-time=10 "$tmp/luks" 16M 2>"$tmp/error"; then
+      "$PYTHON" - "$tmp/luks" "$1" <<'END'
+import struct
+import sys
+
+with open(sys.argv[1], "rb") as f:
+    data = f.read()
+data += bytes(-len(data) % (1 << 20))
+with open(sys.argv[2], "wb") as f:
+    f.write(bytes(446) + struct.pack("<B3sB3sII", 0, b"\xfe\xff\xff", 0x83,
+                                     b"\xfe\xff\xff", 2048,
+                                     len(data) // 512)
+            + bytes(48) + b"\x55\xaa")
+    f.seek(1 << 20)
+    f.write(data)
+END
+      return 0
+    fi
+  done
+  cat "$tmp/error"
+  return 1
 }
 luks "$tmp/0.raw" first-passphrase
 luks "$tmp/1.raw" second-passphrase
@@ -46,6 +68,15 @@ log=$tmp/out/.nbdlift/mig/plan1/vms/vault/virt-v2v.log
 run second-passphrase first-passphrase
 ! grep -q 'could not find key' "$log" || fail 'a disk could not be opened'
 [ "$(grep -c 'cryptsetup_open = 0' "$log")" -eq 2 ] ||
-  { grep cryptsetup "$log"; fail 'not two disks were opened'; }
+  { grep -i crypt "$log" || true; fail 'not two disks were opened'; }
 ! grep -Eq '(first|second)-passphrase' "$log" || fail 'the log shows a passphrase'
+
+# One passphrase goes another way (standard input), and opens one of them;
+# what to do about the other is told.
+sed -i 's/^stringData: {a: .*/stringData: {a: first-passphrase}/' \
+  "$tmp/plan.yaml"
+expect_status 6 "$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out"
+expect_output 'encrypted with LUKS.*spec.vms\[\].luks'
+[ "$(grep -c 'cryptsetup_open = 0' "$log")" -eq 1 ] ||
+  { grep -i crypt "$log" || true; fail 'not one disk was opened'; }
 no_servers
