@@ -77,6 +77,15 @@ extern int vmdk_chain_extents (const struct vmdk_chain *chain,
                                           uint64_t length, uint32_t type),
                                void *opaque);
 
+/* Call FN for each piece of a plain (FLAT) file BLOB, which open_extent
+ * gave, that the disk shows, in ascending order; stop when it returns -1 and
+ * return -1.
+ */
+extern int vmdk_chain_used (const struct vmdk_chain *chain,
+                            int (*fn) (void *opaque, struct blob *blob,
+                                       uint64_t offset, uint64_t length),
+                            void *opaque);
+
 static inline void
 cleanup_vmdk_chain (struct vmdk_chain **chain)
 {

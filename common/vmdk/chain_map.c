@@ -332,3 +332,47 @@ vmdk_chain_extents (const struct vmdk_chain *chain, uint64_t count,
   }
   return 0;
 }
+
+/* The pieces of the flat part PART. */
+static int
+part_used (const struct vmdk_chain *chain, const struct chain_part *part,
+           int (*fn) (void *opaque, struct blob *blob, uint64_t offset,
+                      uint64_t length),
+           void *opaque)
+{
+  const chain_piece_vector *map = &chain->map;
+  const uint64_t end = part->start + part->size;
+  size_t i;
+
+  for (i = find_piece (chain, part->start);
+       i < map->len && map->ptr[i].offset < end; i++) {
+    const struct chain_piece *piece = &map->ptr[i];
+    const uint64_t from = MAX (piece->offset, part->start);
+    const uint64_t to = MIN (piece_end (map, i, chain->size), end);
+
+    if (piece->blob == part->blob &&
+        fn (opaque, part->blob, piece->where + (from - piece->offset),
+            to - from) == -1)
+      return -1;
+  }
+  return 0;
+}
+
+int
+vmdk_chain_used (const struct vmdk_chain *chain,
+                 int (*fn) (void *opaque, struct blob *blob, uint64_t offset,
+                            uint64_t length),
+                 void *opaque)
+{
+  size_t i, j;
+
+  for (i = 0; i < chain->links.len; i++) {
+    const chain_part_vector *parts = &chain->links.ptr[i].parts;
+
+    for (j = 0; j < parts->len; j++)
+      if (parts->ptr[j].type == VMDK_PART_FLAT && parts->ptr[j].size > 0 &&
+          part_used (chain, &parts->ptr[j], fn, opaque) == -1)
+        return -1;
+  }
+  return 0;
+}
