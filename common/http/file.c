@@ -135,6 +135,9 @@ http_file_open (struct http_client *client,
     return NULL;
   }
   f->client = client;
+  f->hopeless = o->hopeless;
+  f->stopped = o->stopped;
+  f->opaque = o->opaque;
   if (copy_headers (f, o->headers) == -1) {
     log_oom ();
     return NULL;

@@ -249,6 +249,19 @@ struct http_file_options {
   const char *const *headers;   /* sent with each read; or NULL */
   bool follow;                  /* redirects to the same host, while
                                    opening */
+
+  /* Asked on a reader's own thread, without a lock; both may be NULL. */
+
+  /* The server answered STATUS, which is worth another try as far as HTTP
+   * goes.  True, after a report, if it is of no use here: the read fails
+   * with EBUSY.  Once for each part of a read.
+   */
+  bool (*hopeless) (void *opaque, unsigned status);
+  /* Is nobody interested any more?  Asked each second while a reader
+   * waits; true ends its read with ECANCELED, unreported.
+   */
+  bool (*stopped) (void *opaque);
+  void *opaque;
 };
 
 /* Ask for the first byte to learn the size, that ranges work, and what

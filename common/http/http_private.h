@@ -303,10 +303,13 @@ struct fetch {
   enum fetch_state state;
   bool ahead;                   /* no reader waits for it */
   bool abandoned;               /* do not try again */
+  bool aborted;                 /* nor wait for what is under way */
   unsigned logins;              /* for its sake */
   unsigned generation;          /* of the login it was last sent with */
   unsigned tries, wrong;        /* that failed; by our checks */
   bool fresh;                   /* on a connection of its own next time */
+  unsigned status;              /* of the answer that failed last, or 0 */
+  bool asked;                   /* whether that is hopeless */
   uint64_t due;                 /* ms: FETCH_WAITING ends */
   struct http_failure *failure; /* FETCH_FAILED; NULL: no memory for it */
   int err;                      /* FETCH_FAILED */
@@ -325,6 +328,9 @@ extern void http_fetch_done (struct http_client *client, struct fetch *f);
 /* FAILURE is copied; it may be NULL. */
 extern void http_fetch_fail (struct http_client *client, struct fetch *f,
                              int err, const struct http_failure *failure);
+/* The same, as soon as it is not active: it is not tried again. */
+extern void http_fetch_give_up (struct http_client *client, struct fetch *f,
+                                int err, const struct http_failure *failure);
 /* Try again after DELAY milliseconds. */
 extern void http_fetch_again (struct http_client *client, struct fetch *f,
                               unsigned delay);
@@ -379,6 +385,9 @@ struct http_file {
   string_vector headers;        /* with a NULL at its end */
   uint64_t size;
   char etag[256], modified[64];
+  bool (*hopeless) (void *opaque, unsigned status); /* or NULL, as in */
+  bool (*stopped) (void *opaque); /* struct http_file_options */
+  void *opaque;
   http_allocated allocated;     /* or NULL */
   void *allocated_opaque;
 

@@ -20,6 +20,7 @@
 #include "common/util/log.h"
 
 #define SEGMENT (32 * MIB)      /* read at once */
+#define STOP_MS 1000
 
 struct part {
   struct block *block;          /* or the fetch: */
@@ -33,6 +34,7 @@ struct read {
   struct part *parts;
   size_t nr_parts;
   pthread_cond_t changed;
+  bool stopped;                 /* nobody wants the bytes any more */
 };
 
 static void
@@ -79,15 +81,68 @@ log_in (struct http_client *client, struct fetch *f)
   }
 }
 
-/* Wait for the end of F.  The lock is held. */
-static int
-wait_fetch (struct http_client *client, struct fetch *f)
+static bool
+has_ended (const struct fetch *f)
 {
-  while (f->state != FETCH_DONE && f->state != FETCH_FAILED) {
+  return f->state == FETCH_DONE || f->state == FETCH_FAILED;
+}
+
+/* Is it of any use to try F again?  The lock is held, and given up
+ * meanwhile.
+ */
+static void
+ask_hopeless (struct http_client *client, struct fetch *f)
+{
+  struct http_failure failure = { .reported = true };
+  struct http_file *file = f->file;
+  const unsigned status = f->status;
+  bool hopeless;
+
+  f->asked = true;
+  pthread_mutex_unlock (&client->lock);
+  hopeless = file->hopeless (file->opaque, status);
+  pthread_mutex_lock (&client->lock);
+  if (hopeless)
+    http_fetch_give_up (client, f, EBUSY, &failure);
+}
+
+/* Nobody tells the reader that its client has gone or that the program is
+ * to end: it asks.
+ */
+static void
+wait_or_stop (struct read *read, struct fetch *f)
+{
+  struct http_file *file = read->file;
+  const uint64_t until = http_now () + STOP_MS;
+
+  if (file->stopped == NULL) {
+    pthread_cond_wait (f->changed, &file->client->lock);
+    return;
+  }
+  http_cond_wait_until (f->changed, &file->client->lock, until);
+  if (http_now () < until || has_ended (f))
+    return;
+  pthread_mutex_unlock (&file->client->lock);
+  read->stopped = file->stopped (file->opaque);
+  pthread_mutex_lock (&file->client->lock);
+}
+
+/* Wait for the end of F, or until the reader is stopped.  The lock is
+ * held.
+ */
+static int
+wait_fetch (struct read *read, struct fetch *f)
+{
+  struct http_client *client = read->file->client;
+
+  while (!has_ended (f) && !read->stopped) {
     if (f->state == FETCH_LOGIN)
       log_in (client, f);
+    else if (f->state == FETCH_WAITING && f->file->hopeless && !f->asked &&
+             f->status != 0)
+      ask_hopeless (client, f);
     else
-      pthread_cond_wait (f->changed, &client->lock);
+      wait_or_stop (read, f);
   }
   return f->state == FETCH_DONE ? 0 : -1;
 }
@@ -151,8 +206,9 @@ begin_read (struct read *read, uint8_t *buf, size_t count, uint64_t offset)
  * afterwards.
  */
 static void
-end_part (struct http_client *client, struct part *part, size_t consumed)
+end_part (struct read *read, struct part *part, size_t consumed)
 {
+  struct http_client *client = read->file->client;
   struct fetch *f = &part->fetch;
 
   if (part->block) {
@@ -160,6 +216,10 @@ end_part (struct http_client *client, struct part *part, size_t consumed)
     return;
   }
   f->abandoned = true;
+  if (read->stopped && f->state == FETCH_ACTIVE) {
+    f->aborted = true;
+    http_wake (client);
+  }
   while (f->state == FETCH_ACTIVE)
     pthread_cond_wait (f->changed, &client->lock);
   http_fetch_remove (client, f);
@@ -173,8 +233,11 @@ finish_part (struct read *read, struct part *part)
   struct http_client *client = read->file->client;
   struct fetch *f = part->block ? &part->block->fetch : &part->fetch;
 
-  if (wait_fetch (client, f) == -1) {
-    report (read->file, f);
+  if (wait_fetch (read, f) == -1) {
+    if (has_ended (f))
+      report (read->file, f);
+    else
+      errno = ECANCELED;
     return -1;
   }
   if (part->block) {
@@ -218,7 +281,7 @@ read_segment (struct http_file *f, void *buf, size_t count,
         err = errno;
         r = -1;
       }
-      end_part (client, &parts[i], right ? parts[i].length : 0);
+      end_part (&read, &parts[i], right ? parts[i].length : 0);
     }
   }
   pthread_cond_destroy (&read.changed);

@@ -299,6 +299,7 @@ retry (struct transfer *t, struct fetch *f,
       f->tries++;
       /* Where there are too many connections another one does not help. */
       f->fresh = t->reply.status != 429 && t->reply.status != 503;
+      f->status = t->reply.status;
       http_fetch_again (client, f, delay);
     }
   }

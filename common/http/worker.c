@@ -111,12 +111,36 @@ http_fetch_remove (struct http_client *client, struct fetch *f)
 }
 
 void
+http_fetch_give_up (struct http_client *client, struct fetch *f, int err,
+                    const struct http_failure *failure)
+{
+  switch (f->state) {
+  case FETCH_QUEUED:
+  case FETCH_WAITING:
+    dequeue (client, f);
+    http_fetch_fail (client, f, err, failure);
+    break;
+  case FETCH_LOGIN:
+    http_fetch_fail (client, f, err, failure);
+    break;
+  case FETCH_ACTIVE:
+    f->abandoned = true;
+    break;
+  case FETCH_DONE:
+  case FETCH_FAILED:
+    break;
+  }
+}
+
+void
 http_fetch_again (struct http_client *client, struct fetch *f,
                   unsigned delay)
 {
   f->due = http_now () + delay;
   f->state = FETCH_WAITING;
   TAILQ_INSERT_TAIL (&client->waiting, f, entry);
+  if (f->file->hopeless)
+    pthread_cond_broadcast (f->changed);
 }
 
 /* Put those back into the queue whose time has come.  Milliseconds until
@@ -208,7 +232,22 @@ end_transfer (struct http_client *client, struct transfer *t, CURLcode code)
   client->nr_active--;
 }
 
-/* One that works for a file that is being closed. */
+static bool
+is_to_abort (const struct transfer *t)
+{
+  const struct fetch *f;
+
+  if (t->file->closing)
+    return true;
+  TAILQ_FOREACH (f, &t->run, entry)
+    if (f->aborted)
+      return true;
+  return false;
+}
+
+/* One that works for a file that is being closed, or for a reader that was
+ * stopped.
+ */
 static struct transfer *
 next_abort (struct http_client *client)
 {
@@ -217,7 +256,7 @@ next_abort (struct http_client *client)
   struct transfer *t;
 
   LIST_FOREACH (t, &client->active, entry)
-    if (t->file->closing)
+    if (is_to_abort (t))
       return t;
   return NULL;
 }
