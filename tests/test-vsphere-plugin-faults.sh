@@ -79,3 +79,59 @@ dies 'ignores ranges' '{"path": "flat", "ignore_range": true}'
 dies 'status 404|no such object' '{"path": "flat", "status": 404}'
 dies 'ignores ranges' \
   '{"path": "a.vmdk", "garbage": "<html>login</html>"}'
+
+# served VM: nbdkit with the disk of a VM, and a slow copy of it that has
+# begun at $start.
+served () {
+  rm -f "$tmp/pid" "$tmp/sock" "$tmp/out"
+  vcsim_set '{"delay_ms": 100}'
+  start_nbdkit -P "$tmp/pid" -U "$tmp/sock" "$VSPHERE_PLUGIN" \
+    "${server[@]}" vm="$1" block=256K connections=1
+  vcsim_reset_counters
+  # shellcheck disable=SC2086
+  nbdcopy $nbdcopy_args "nbd+unix:///?socket=$tmp/sock" "$tmp/out" \
+    2>"$tmp/copy.log" &
+  copy_pid=$!
+  wait_for_reads 5
+  start=$SECONDS
+}
+# wait_for_reads N: until N requests for files were seen.
+wait_for_reads () {
+  local i
+  for ((i = 0; i < 300; i++)); do
+    [ "$(vcsim_counter folder_requests)" -lt "$1" ] || return 0
+    sleep 0.1
+  done
+  fail "the copy does not begin"
+}
+copy_fails () {
+  ! wait "$copy_pid" || fail "a copy of $1"
+  [ $((SECONDS - start)) -le 10 ] ||
+    fail "$1: an error after $((SECONDS - start)) s"
+}
+# ends_at_once WHAT: nbdkit ends when it is told to, and logs out.
+ends_at_once () {
+  local start=$SECONDS
+  stop_nbdkit "$tmp/pid"
+  [ $((SECONDS - start)) -le 5 ] ||
+    fail "$1: nbdkit ends after $((SECONDS - start)) s"
+  expect_no_sessions
+}
+
+# The VM is switched on in the middle: no retries.
+served a
+vcsim_power a on
+copy_fails "a VM that runs"
+ends_at_once "a VM that runs"
+[ "$(vcsim_counter locked)" -le 10 ] || fail "a locked file is tried again"
+vcsim_power a off
+
+# nbdkit is told to end while it tries again, and while a server says nothing.
+for rule in '"status": 500' '"delay_ms": 60000'; do
+  served a
+  vcsim_rule "{\"path\": \"flat\", $rule}"
+  sleep 1
+  ends_at_once "$rule"
+  copy_fails "$rule"
+  vcsim_clear_rules
+done

@@ -252,6 +252,12 @@ read_allocated (const struct vsphere_export *export)
 }
 
 static int
+mark_used (void *opaque, struct blob *blob, uint64_t offset, uint64_t length)
+{
+  return folder_will_read (blob, offset, length);
+}
+
+static int
 load (struct vsphere_export *export)
 {
   CLEANUP_EXTENTS struct extents *allocated = NULL;
@@ -260,7 +266,8 @@ load (struct vsphere_export *export)
   if (export->loaded)
     return 0;
   allocated = read_allocated (export);
-  if (vmdk_chain_load (export->chain, allocated) == -1)
+  if (vmdk_chain_load (export->chain, allocated) == -1 ||
+      vmdk_chain_used (export->chain, mark_used, NULL) == -1)
     return -1;
   if (allocated)
     log_debug ("%s: %s of data by changed block tracking",

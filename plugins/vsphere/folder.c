@@ -8,7 +8,8 @@
  * was found is the first to be tried for the next file.
  *
  * A file that a running VM has open gives status 500, as do some faults
- * of the server.  Which of them it is we learn from the power state.
+ * of the server.  Which of them it is we learn from the power state and
+ * from the words of the answer; a file that is locked is not tried again.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -31,6 +32,8 @@ struct folder {
   char *datacenter;
   struct vim *vim;
   char *vm;
+  bool snapshot;
+  bool (*stopped) (void *opaque);
   bool started;
   atomic_uint spelling;         /* the first to try */
 };
@@ -40,11 +43,11 @@ struct folder_blob {
   struct folder *folder;
   struct http_file *file;
   char *path;                   /* "/folder/..." */
+  struct extents *used;         /* by folder_will_read, or NULL */
 };
 
 struct folder *
-folder_new (struct vim *files, const char *datacenter, struct vim *vim,
-            const char *vm)
+folder_new (const struct folder_options *o)
 {
   struct folder *folder = calloc (1, sizeof *folder);
 
@@ -52,11 +55,13 @@ folder_new (struct vim *files, const char *datacenter, struct vim *vim,
     log_oom ();
     return NULL;
   }
-  folder->http = vim_http (files);
-  folder->vim = vim;
-  folder->vm = strdup (vm);
-  folder->datacenter = strdup (vim_is_vcenter (files) ? datacenter
-                                                      : "ha-datacenter");
+  folder->http = vim_http (o->files);
+  folder->vim = o->vim;
+  folder->snapshot = o->snapshot;
+  folder->stopped = o->stopped;
+  folder->vm = strdup (o->vm);
+  folder->datacenter = strdup (vim_is_vcenter (o->files) ? o->datacenter
+                                                         : "ha-datacenter");
   if (folder->vm == NULL || folder->datacenter == NULL) {
     folder_free (folder);
     log_oom ();
@@ -136,8 +141,11 @@ spell_all (struct folder *folder, const char *path,
 
 /*---- reading ----*/
 
-static bool
-is_locked (struct folder *folder, const char *path)
+enum refusal { NOT_REFUSED, REFUSED, REFUSED_AS_LOCKED };
+
+/* Is the file at PATH answered 500 now? */
+static enum refusal
+ask_again (struct folder *folder, const char *path)
 {
   static const char *const headers[] = { "Range: bytes=0-0", NULL };
   CLEANUP_HTTP_RESPONSE struct http_response response = { 0 };
@@ -145,8 +153,23 @@ is_locked (struct folder *folder, const char *path)
     .path = path, .headers = headers, .max_body = 64 * KIB,
   };
 
-  return http_request (folder->http, &request, &response) == 0 &&
-    response.status == 500;
+  if (http_request (folder->http, &request, &response) == -1 ||
+      response.status != 500)
+    return NOT_REFUSED;
+  return strcasestr (response.body, "lock") ? REFUSED_AS_LOCKED : REFUSED;
+}
+
+static void
+report_lock (const char *name, enum vm_power state)
+{
+  if (state == VM_POWER_ON)
+    log_error ("%s: the VM is powered on, and then its host keeps this "
+               "file locked; shut the VM down, or use the VDDK transport",
+               printable (name));
+  else
+    log_error ("%s: the file is locked: the VM is suspended, or another "
+               "VM, a backup or a running task has it open",
+               printable (name));
 }
 
 /* Add to the error that was reported what it means if this is a lock. */
@@ -156,18 +179,41 @@ explain (struct folder *folder, const char *name, const char *path)
   const int err = errno;
   enum vm_power state = VM_POWER_UNKNOWN;
 
-  if (err == EIO && is_locked (folder, path)) {
+  if (err == EIO && ask_again (folder, path) != NOT_REFUSED) {
     vim_power_state (folder->vim, folder->vm, &state);
-    if (state == VM_POWER_ON)
-      log_error ("%s: the VM is powered on, and then its host keeps this "
-                 "file locked; shut the VM down, or use the VDDK transport",
-                 printable (name));
-    else
-      log_error ("%s: the file is locked: the VM is suspended, or another "
-                 "VM, a backup or a running task has it open",
-                 printable (name));
+    report_lock (name, state);
   }
   errno = err;
+}
+
+/* Of struct http_file_options: no lock is given up while we wait. */
+static bool
+is_hopeless (void *opaque, unsigned status)
+{
+  struct folder_blob *b = opaque;
+  struct folder *folder = b->folder;
+  enum vm_power state = VM_POWER_UNKNOWN;
+  enum refusal refusal;
+
+  if (status != 500)
+    return false;
+  refusal = ask_again (folder, b->path);
+  if (refusal == NOT_REFUSED)
+    return false;
+  vim_power_state (folder->vim, folder->vm, &state);
+  /* With a snapshot the VM may run, and the server may fail for a while. */
+  if (refusal == REFUSED && (folder->snapshot || state != VM_POWER_ON))
+    return false;
+  report_lock (b->blob.name, state);
+  return true;
+}
+
+static bool
+is_stopped (void *opaque)
+{
+  struct folder_blob *b = opaque;
+
+  return b->folder->stopped && b->folder->stopped (NULL);
 }
 
 /* One request, for the little that is read before there are threads. */
@@ -216,7 +262,10 @@ folder_pread (struct blob *blob, void *buf, size_t count, uint64_t offset)
   if ((b->folder->started ? http_file_pread (b->file, buf, count, offset)
                           : read_early (b, buf, count, offset)) == 0)
     return 0;
-  explain (b->folder, blob->name, b->path);
+  if (errno == EBUSY)           /* is_hopeless has reported it */
+    errno = EIO;
+  else
+    explain (b->folder, blob->name, b->path);
   return -1;
 }
 
@@ -227,6 +276,7 @@ folder_close (struct blob *blob)
 
   if (b->file)
     http_file_close (b->file);
+  extents_free (b->used);
   free (b->path);
   free (b);
 }
@@ -243,6 +293,7 @@ open_file (struct folder_blob *b)
   char *spellings[NR_SPELLINGS] = { NULL, NULL };
   struct http_file_options options = {
     .paths = (const char *const *) spellings,
+    .hopeless = is_hopeless, .stopped = is_stopped, .opaque = b,
   };
   struct folder *folder = b->folder;
   size_t i, found;
@@ -286,4 +337,40 @@ folder_open (struct folder *folder, const char *path)
   blob_close (&b->blob);
   errno = err;
   return NULL;
+}
+
+/*---- reading ahead ----*/
+
+static int
+add_data (void *opaque, uint64_t offset, uint64_t length, uint32_t type)
+{
+  uint64_t *data = opaque;
+
+  if (!(type & EXTENT_HOLE))
+    *data += length;
+  return 0;
+}
+
+static uint64_t
+count_used (void *opaque, uint64_t offset, uint64_t count)
+{
+  const struct folder_blob *b = opaque;
+  uint64_t data = 0;
+
+  extents_foreach (b->used, offset, count, false, add_data, &data);
+  return data;
+}
+
+int
+folder_will_read (struct blob *blob, uint64_t offset, uint64_t length)
+{
+  struct folder_blob *b = (struct folder_blob *) blob;
+
+  if (b->used == NULL) {
+    b->used = extents_new (blob->size, EXTENT_HOLE | EXTENT_ZERO);
+    if (b->used == NULL)
+      return -1;
+    http_file_set_allocated (b->file, count_used, b);
+  }
+  return extents_set (b->used, offset, length, EXTENT_DATA);
 }

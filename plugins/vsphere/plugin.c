@@ -353,6 +353,15 @@ make_url (const struct endpoint *e, unsigned p)
   return url;
 }
 
+/* nbdkit waits for its threads before it calls us, and lets us know that
+ * it ends, or that the client has gone, by this alone.
+ */
+static bool
+is_stopped (void *opaque)
+{
+  return nbdkit_nanosleep (0, 1) == -1;
+}
+
 static struct vim *
 log_in (const struct endpoint *e, unsigned p)
 {
@@ -380,6 +389,7 @@ get_ready (void)
   const struct source_ref ref = {
     .id = id == vm_name ? NULL : id, .name = id == vm_name ? id : NULL,
   };
+  struct folder_options folder_options;
 
   vim = log_in (&server, port);
   if (vim == NULL || vsphere_describe (vim, &ref, &vm) == -1)
@@ -389,7 +399,11 @@ get_ready (void)
     if (host == NULL)
       return -1;
   }
-  folder = folder_new (host ? host : vim, vm.datacenter, vim, vm.vm.id);
+  folder_options = (struct folder_options) {
+    .files = host ? host : vim, .datacenter = vm.datacenter, .vim = vim,
+    .vm = vm.vm.id, .snapshot = snapshot != NULL, .stopped = is_stopped,
+  };
+  folder = folder_new (&folder_options);
   if (folder == NULL)
     return -1;
   exports.vim = vim;
