@@ -22,6 +22,8 @@ static const struct command *const commands[] = {
   &command_copy,
   &command_verify,
   &command_status,
+  &command_cancel,
+  &command_cleanup,
   &command_template,
   NULL
 };

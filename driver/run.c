@@ -25,6 +25,9 @@
 
 /* The status file is written every two seconds, in tenths. */
 #define STATUS_TICKS 20
+#define SAMPLE_TICKS 10         /* samples of the copies: each second */
+/* A request to cancel VMs is looked for twice a second, likewise. */
+#define CANCEL_TICKS 5
 
 static char *
 format_path (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
@@ -270,6 +273,8 @@ status_thread (void *opaque)
   unsigned n;
 
   for (n = 0; !atomic_load (&run->ended); n++) {
+    if (n % CANCEL_TICKS == 0)
+      run_look_for_cancels (run);
     if (n % STATUS_TICKS == 0)
       save_status (run, 0);
     nanosleep (&pause, NULL);
@@ -296,6 +301,7 @@ worker (void *opaque)
       vm_status_begin (&rv->status, STEP_INITIALIZE);
       vm_status_end (&rv->status, STEP_INITIALIZE, false);
       vm_status_outcome (&rv->status, OUTCOME_FAILED);
+      atomic_store (&rv->ended, true);
     }
   }
   return NULL;
@@ -336,6 +342,7 @@ run_watched (struct run *run)
   atomic_store (&run->ended, true);
   if (watched)
     pthread_join (watcher, NULL);
+  run_look_for_cancels (run);
   save_status (run, time (NULL));
 }
 

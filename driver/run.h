@@ -77,6 +77,8 @@ struct run_vm {
   bool discarded;               /* what was copied of it */
   bool shutdown_asked;          /* its guest, which is not off yet */
   atomic_bool stop;             /* another disk of it failed for good */
+  atomic_bool cancel;           /* nbdlift cancel has asked for it */
+  atomic_bool ended;            /* its pipeline; nothing works on it */
   atomic_uint_least64_t bytes_read;     /* by this run */
   atomic_uint_least64_t bytes_kept;     /* of disks that were begun earlier */
   enum exit_status result;      /* set when it has ended */
@@ -106,7 +108,9 @@ extern char *run_copy_journal_path (const char *vm_folder, size_t disk);
 /* Where the conversion of a VM works. */
 extern char *run_convert_dir (const char *vm_folder);
 
-/* True if the VM is to stop: a signal, or RV->stop.  OPAQUE is RV. */
+/* True if the VM is cancelled: by a signal, as all are, or RV->cancel. */
+extern bool run_vm_cancelled (const struct run_vm *rv);
+/* True if the VM is to stop: cancelled, or RV->stop.  OPAQUE is RV. */
 extern bool run_vm_stopped (void *opaque);
 
 /* Before any byte of any VM: folder, journal, volumes.  0, or -1 with
@@ -170,6 +174,11 @@ extern int run_pre_hook (struct run_vm *rv, struct progress_line *line);
 extern int run_post_hook (struct run_vm *rv, struct progress_line *line);
 /* The source has run on: what a PreHook prepared there is gone. */
 extern int run_forget_pre_hook (struct run_vm *rv);
+
+/* run_cancel.c: look whether nbdlift cancel has asked for VMs; stop those
+ * that work, and undo those that have ended.  From one thread at a time.
+ */
+extern void run_look_for_cancels (struct run *run);
 
 /* run_disks.c and run_finish.c.  These return 0, or -1 with RV->result
  * set.

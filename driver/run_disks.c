@@ -17,7 +17,6 @@
 #include "common/include/minmax.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
-#include "driver/cancel.h"
 #include "driver/convert.h"
 #include "driver/copy/copy.h"
 #include "driver/copy/copy_stream.h"
@@ -154,7 +153,7 @@ explain_failure (struct disk_job *job, struct log_scope *scope,
   struct transfer *t = job->t;
   CLEANUP_FREE char *reason = NULL;
 
-  if (cancel_requested ()) {
+  if (run_vm_cancelled (t->rv)) {
     log_scope_drop (scope);
     return;
   }
@@ -489,7 +488,7 @@ run_transfer (struct run_vm *rv, struct progress_line *line)
     /* A signal from the terminal reaches the servers as well. */
     rv->scope.hold = true;
     t.served = serve_vm (s->ops, s->source, &rv->pre->vm, &options);
-    if (cancel_requested ())
+    if (run_vm_cancelled (rv))
       log_scope_drop (&rv->scope);
     else
       log_scope_release (&rv->scope, NULL);

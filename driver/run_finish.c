@@ -14,7 +14,6 @@
 #include "common/json/json.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
-#include "driver/cancel.h"
 #include "driver/convert.h"
 #include "driver/copy/digest_tree.h"
 #include "driver/run.h"
@@ -157,7 +156,7 @@ convert (struct run_vm *rv, struct progress_line *line)
   memset (&result, 0, sizeof result);
   rv->scope.hold = true;
   r = convert_guest (vm, disks, &options, &result);
-  if (r == -1 && cancel_requested ())
+  if (r == -1 && run_vm_cancelled (rv))
     log_scope_drop (&rv->scope);
   else
     log_scope_release (&rv->scope, NULL);

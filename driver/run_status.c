@@ -393,6 +393,10 @@ vm_status_to_json (struct vm_status *status)
                            (run_outcome_name (status->outcome),
                             status->completed))) == -1)
     return NULL;
+  if (status->cancelled &&
+      json_set_string (json_array_get (json_object_get (j, "conditions"), 0),
+                       "reason", "UserRequested") == -1)
+    return NULL;
   for (i = 0; i < NR_STEPS; i++) {
     json_t *step;
 

@@ -61,6 +61,7 @@ struct vm_status {
   struct step_status steps[NR_STEPS];
   struct task_status *tasks;    /* one per disk of the VM */
   enum run_outcome outcome;
+  bool cancelled;               /* by nbdlift cancel */
   struct log_records records;
   const char *firmware;         /* found by conversion, or NULL */
   char *os;                     /* likewise */

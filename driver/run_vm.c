@@ -13,14 +13,21 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
+#include "driver/plan_state.h"
 #include "driver/run.h"
+
+bool
+run_vm_cancelled (const struct run_vm *rv)
+{
+  return cancel_requested () || atomic_load (&rv->cancel);
+}
 
 bool
 run_vm_stopped (void *opaque)
 {
-  struct run_vm *rv = opaque;
+  const struct run_vm *rv = opaque;
 
-  return cancel_requested () || atomic_load (&rv->stop);
+  return run_vm_cancelled (rv) || atomic_load (&rv->stop);
 }
 
 int
@@ -32,6 +39,8 @@ run_vm_prepare (struct run_vm *rv)
     log_oom ();
   else
     rv->journal = journal_open (rv->folder, &rv->pre->vm);
+  /* A request that a run which was killed did not come to. */
+  plan_state_withdraw_cancel (rv->folder);
   if (rv->journal == NULL ||
       journal_check_source (rv->journal, &rv->pre->vm) == -1)
     rv->result = STATUS_FAILED;
@@ -138,7 +147,7 @@ step_transfer (struct run_vm *rv, struct progress_line *line)
   if (rv->copied_before)
     return 0;
   if (run_transfer (rv, line) == -1) {
-    if (rv->result == STATUS_SOURCE && !cancel_requested ())
+    if (rv->result == STATUS_SOURCE && !run_vm_cancelled (rv))
       run_power_check (rv);
     return -1;
   }
@@ -174,7 +183,7 @@ run_step (struct run_vm *rv, size_t i)
   rv->scope.step = run_step_name (step);
   vm_status_begin (&rv->status, step);
   line = progress_begin (rv->run->progress, rv->scope.vm, rv->scope.step);
-  if (cancel_requested ())
+  if (run_vm_cancelled (rv))
     rv->result = STATUS_CANCELLED;
   else
     r = pipeline[i].run (rv, line);
@@ -204,7 +213,7 @@ run_vm_pipeline (struct run_vm *rv)
       r = run_step (rv, i);
   if (r == -1) {
     /* What fails because we are being cancelled is no failure. */
-    if (cancel_requested ())
+    if (run_vm_cancelled (rv))
       rv->result = STATUS_CANCELLED;
     else if (rv->result == STATUS_OK)
       rv->result = STATUS_FAILED;
@@ -215,7 +224,7 @@ run_vm_pipeline (struct run_vm *rv)
       run_power_restore (rv);
       run_clean_up (rv);
     }
-    if (rv->result == STATUS_CANCELLED)
+    if (rv->result == STATUS_CANCELLED && !atomic_load (&rv->cancel))
       log_info ("cancelled; %s", rv->discarded ?
                 "the next run copies everything again, because the VM is on" :
                 "what was copied is kept for the next run");
@@ -224,4 +233,5 @@ run_vm_pipeline (struct run_vm *rv)
                      rv->result == STATUS_CANCELLED ? OUTCOME_CANCELED :
                      OUTCOME_FAILED);
   log_scope_leave (&rv->scope);
+  atomic_store (&rv->ended, true);
 }

@@ -202,5 +202,6 @@ const struct target_ops target_directory = {
   .finish = directory_finish,
   .publish = directory_publish,
   .remove = directory_remove,
+  .remove_owned = directory_remove_owned,
   .state_dir = directory_state_dir,
 };

@@ -30,6 +30,11 @@ extern int directory_finish (void *target, struct target_volume *volume);
 extern int directory_remove (void *target, const char *namespace_,
                              const char *name, const char *owner);
 
+/* directory_owned.c */
+extern int directory_remove_owned (void *target, const char *prefix,
+                                   bool keep_finished,
+                                   string_vector *removed);
+
 /* directory_publish.c */
 extern int directory_publish (void *target, const char *namespace_,
                               const char *vm, const json_t *objects,

@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include "common/util/vector.h"
+
 struct target_volume_spec {
   const char *namespace_;
   const char *name;             /* of the PVC */
@@ -68,6 +70,13 @@ struct target_ops {
   /* Remove a volume of ours, finished or not, and its folder if empty. */
   int (*remove) (void *target, const char *namespace_, const char *name,
                  const char *owner);
+
+  /* Remove all volumes whose OWNER begins with PREFIX; of those that are
+   * finished nothing if KEEP_FINISHED.  What was removed is appended to
+   * REMOVED.  0 or -1 reported.
+   */
+  int (*remove_owned) (void *target, const char *prefix, bool keep_finished,
+                       string_vector *removed);
 
   /* Folder for the journal of a run (directory target: DIR/.nbdlift),
    * created 0700.  malloc'ed, NULL reported.

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause
+ *
+ * The volumes that somebody made, found by their owners' files: nothing
+ * that only the source could tell is needed for that.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/include/cleanup.h"
+#include "common/json/json.h"
+#include "common/util/log.h"
+#include "common/util/strbuf.h"
+#include "driver/target/directory_private.h"
+
+struct search {
+  struct directory *d;
+  const char *prefix;
+  bool keep_finished;
+  string_vector *removed;
+};
+
+/* Call FN for each entry of the folder PATH that can be a folder of ours.
+ * 0, or -1 reported.
+ */
+static int
+each_entry (const char *path, int (*fn) (const struct search *s,
+                                         const char *parent,
+                                         const char *name),
+            const char *parent, const struct search *s)
+{
+  DIR *dir = opendir (path);
+  struct dirent *e;
+  int r = 0;
+
+  if (dir == NULL) {
+    if (errno == ENOENT || errno == ENOTDIR)
+      return 0;
+    log_error ("%s: %m", printable (path));
+    return -1;
+  }
+  while (r == 0 && (e = readdir (dir)) != NULL)
+    if (e->d_name[0] != '.')
+      r = fn (s, parent, e->d_name);
+  closedir (dir);
+  return r;
+}
+
+static int
+look_at_volume (const struct search *s, const char *namespace_,
+                const char *name)
+{
+  CLEANUP_FREE char *folder = path_format ("%s/%s/%s", s->d->path,
+                                           namespace_, name);
+  CLEANUP_FREE char *file = NULL, *image = NULL;
+  CLEANUP_JSON json_t *j = NULL;
+  const char *owner;
+  struct stat st;
+  int there;
+
+  if (folder == NULL)
+    return -1;
+  if (lstat (folder, &st) == -1 || !S_ISDIR (st.st_mode))
+    return 0;
+  file = path_format ("%s/.owner.json", folder);
+  image = path_format ("%s/disk.img", folder);
+  if (file == NULL || image == NULL)
+    return -1;
+  there = look_for_file (file, NULL);
+  if (there <= 0)
+    return there;
+  j = json_read_file (file, 1);
+  if (j == NULL)
+    return -1;
+  owner = json_get_string (j, "owner", NULL);
+  if (owner == NULL || strncmp (owner, s->prefix, strlen (s->prefix)) != 0)
+    return 0;
+  if (s->keep_finished && look_for_file (image, NULL) != 0)
+    return 0;
+  if (directory_remove (s->d, namespace_, name, owner) == -1)
+    return -1;
+  if (string_vector_append_dup (s->removed, folder) == -1) {
+    log_oom ();
+    return -1;
+  }
+  return 0;
+}
+
+static int
+look_at_namespace (const struct search *s, const char *parent,
+                   const char *name)
+{
+  CLEANUP_FREE char *path = path_format ("%s/%s", parent, name);
+
+  return path ? each_entry (path, look_at_volume, name, s) : -1;
+}
+
+int
+directory_remove_owned (void *target, const char *prefix, bool keep_finished,
+                        string_vector *removed)
+{
+  struct directory *d = target;
+  const struct search s = { d, prefix, keep_finished, removed };
+
+  return each_entry (d->path, look_at_namespace, d->path, &s);
+}
