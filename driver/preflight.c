@@ -351,11 +351,6 @@ check_path (const struct look *look, struct preflight_vm *p)
 static int
 check_vm (const struct look *look, struct preflight_vm *p)
 {
-  if (look->s->ops->power_state && p->vm.power == VM_POWER_SUSPENDED &&
-      add_vm (look, p, PROBLEM_CRITICAL, "VMPowerStateUnsupported",
-              "resume it and shut it down",
-              "is suspended: what its memory holds would be lost") == -1)
-    return -1;
   if (check_path (look, p) == -1 ||
       check_entry (look, p) == -1 || check_nics (look, p) == -1 ||
       check_disks (look, p) == -1)
