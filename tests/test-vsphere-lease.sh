@@ -64,6 +64,20 @@ expect_error 'can be copied, but not served' "$NBDLIFT" serve \
   "$tmp/plan.yaml" plain --transport=export --run true
 nothing_left
 
+# ------------------------------------------------- /folder is refused
+
+plan_name=plan0
+vsphere_plan "name: plain" >"$tmp/plan.yaml"
+for code in 403 404 500; do
+  rm -rf "$tmp/out"
+  vcsim_rule "{\"status\": $code}"
+  expect_status 0 run
+  expect_output "by way of export: .*refuses /folder .*status $code"
+  same_disk "$tmp/b.raw" "$(volume_of "$tmp/out" plain 0)"
+  nothing_left
+  vcsim_clear_rules
+done
+
 # ------------------------------------------------- what goes wrong
 
 plan_name=plan3

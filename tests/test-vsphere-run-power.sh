@@ -10,6 +10,7 @@ source ./tests/driver-functions.sh
 source ./tests/vsphere-functions.sh
 requires jq
 tmpdir
+export TMPDIR=$tmp              # what is killed leaves its files there
 
 make_disk "$tmp/a.raw" 64M 50M
 cat >"$tmp/vc.json" <<EOF
@@ -99,6 +100,8 @@ vcsim_rule '{"where": "folder", "status": 403, "skip": 20, "count": 1000}'
 expect_status 4 "$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out"
 expect_output 'powered on again'
 [ "$(power_of web)" = on ]
+vcsim_clear_rules
+vcsim_rule '{"where": "folder", "status": 403, "skip": 20, "count": 1000}'
 expect_status 4 "$NBDLIFT" run "$tmp/plan.yaml" --output "$tmp/out" \
   --leave-off
 expect_output 'stays off'

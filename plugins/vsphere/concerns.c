@@ -465,7 +465,8 @@ vsphere_add_concerns (const struct vim_object *object, struct vsphere_vm *vm)
 {
   static int (*const checks[]) (const struct look *) = {
     check_state, check_disks, check_devices, check_guest, check_addresses,
-    check_space, check_drives, check_flags, check_placement, check_name, check_os,
+    check_space, check_drives, check_flags, check_placement, check_name,
+    check_os,
   };
   const struct look look = { .object = object, .vm = vm };
   size_t i;

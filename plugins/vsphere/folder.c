@@ -143,17 +143,25 @@ spell_all (struct folder *folder, const char *path,
 
 enum refusal { NOT_REFUSED, REFUSED, REFUSED_AS_LOCKED };
 
-/* Is the file at PATH answered 500 now? */
-static enum refusal
-ask_again (struct folder *folder, const char *path)
+static int
+ask_first_byte (struct folder *folder, const char *path,
+                struct http_response *response)
 {
   static const char *const headers[] = { "Range: bytes=0-0", NULL };
-  CLEANUP_HTTP_RESPONSE struct http_response response = { 0 };
   const struct http_request request = {
     .path = path, .headers = headers, .max_body = 64 * KIB,
   };
 
-  if (http_request (folder->http, &request, &response) == -1 ||
+  return http_request (folder->http, &request, response);
+}
+
+/* Is the file at PATH answered 500 now? */
+static enum refusal
+ask_again (struct folder *folder, const char *path)
+{
+  CLEANUP_HTTP_RESPONSE struct http_response response = { 0 };
+
+  if (ask_first_byte (folder, path, &response) == -1 ||
       response.status != 500)
     return NOT_REFUSED;
   return strcasestr (response.body, "lock") ? REFUSED_AS_LOCKED : REFUSED;
@@ -337,6 +345,27 @@ folder_open (struct folder *folder, const char *path)
   blob_close (&b->blob);
   errno = err;
   return NULL;
+}
+
+int
+folder_probe (struct folder *folder, const char *path, unsigned *status)
+{
+  char *spellings[NR_SPELLINGS] = { NULL, NULL };
+  unsigned answer = 404;
+  size_t i, n = 0;
+  int r = spell_all (folder, path, spellings, &n);
+
+  for (i = 0; i < n && r == 0 && answer == 404; i++) {
+    CLEANUP_HTTP_RESPONSE struct http_response response = { 0 };
+
+    r = ask_first_byte (folder, spellings[i], &response);
+    answer = response.status;
+  }
+  for (i = 0; i < NR_SPELLINGS; i++)
+    free (spellings[i]);
+  if (r == 0)
+    *status = answer;
+  return r;
 }
 
 /*---- reading ahead ----*/

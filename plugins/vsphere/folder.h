@@ -41,6 +41,12 @@ extern int folder_start (struct folder *folder);
  */
 extern struct blob *folder_open (struct folder *folder, const char *path);
 
+/* Ask for the first byte of "[datastore] dir/file".  0 with the *STATUS of
+ * the answer, which may be an error; -1 with errno and a report.
+ */
+extern int folder_probe (struct folder *folder, const char *path,
+                         unsigned *status);
+
 /* Mark a part of a file as one that will be read; where this was called
  * for a file, only such parts of it are read ahead.  To be called before its
  * first read.  0, or -1 with errno and a report.

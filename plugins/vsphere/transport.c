@@ -14,6 +14,7 @@
 #include "common/include/minmax.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
+#include "plugins/vsphere/folder.h"
 #include "plugins/vsphere/transport.h"
 
 static const char *const names[] = {
@@ -104,12 +105,52 @@ refuse (const char *way, const char *why)
   return -1;
 }
 
+/* Is /folder refused for this VM?  Its descriptors tell: the files of the
+ * data are locked while it runs.  A host may refuse what vCenter allows: it
+ * is not asked.  *STATUS is 0 if all is well.  0, or -1 reported.
+ */
+static int
+probe_folder (const struct vsphere_session *s, const struct vsphere_vm *vm,
+              unsigned *status)
+{
+  const struct folder_options options = {
+    .files = s->vim, .datacenter = vm->datacenter, .vim = s->vim,
+    .vm = vm->vm.id,
+  };
+  CLEANUP_FREE char *thumbprint = NULL;
+  const struct source_host *host;
+  struct folder *folder;
+  unsigned answer;
+  size_t i = 0;
+  int r;
+
+  *status = 0;
+  while (i < vm->disks.len && vm->vm.disks.ptr[i].lun)
+    i++;
+  if (i == vm->disks.len)
+    return 0;
+  if (vsphere_host_of (s, &vm->vm, &host, &thumbprint) == -1)
+    return -1;
+  if (host)
+    return 0;
+  folder = folder_new (&options);
+  if (folder == NULL)
+    return -1;
+  r = folder_probe (folder, vm->disks.ptr[i].chain.ptr[0], &answer);
+  folder_free (folder);
+  if (r == 0 && (answer == 403 || answer == 404 ||
+                 (answer == 500 && vm->vm.power == VM_POWER_OFF)))
+    *status = answer;
+  return r;
+}
+
 /* Without VDDK, which WHY says. */
 static int
-choose_plain (const struct vsphere_vm *vm, const char *why,
-              struct choice *choice)
+choose_plain (const struct vsphere_session *s, const struct vsphere_vm *vm,
+              const char *why, struct choice *choice)
 {
   const char *disk = first_without_files (vm);
+  unsigned status;
 
   if (disk)
     return set_reason (choice, VSPHERE_EXPORT, format
@@ -117,6 +158,14 @@ choose_plain (const struct vsphere_vm *vm, const char *why,
                         "is on vSAN or a vVol): each disk comes as one "
                         "stream, which begins again after a failure", why,
                         printable (disk)));
+  if (probe_folder (s, vm, &status) == -1)
+    return -1;
+  if (status != 0)
+    return set_reason (choice, VSPHERE_EXPORT, format
+                       ("%s, and the server refuses /folder for this VM "
+                        "(status %u; it wants the privilege "
+                        "Datastore.Browse): each disk comes as one stream, "
+                        "which begins again after a failure", why, status));
   return set_reason (choice, VSPHERE_FOLDER, format
                      ("%s; the datastores' files are read over HTTPS",
                       why));
@@ -171,7 +220,7 @@ choose (const struct vsphere_session *s, const struct vm *vm,
   if (r == 1)
     return set_reason (choice, VSPHERE_VDDK, format
                        ("VDDK is in %s", printable (libdir)));
-  return choose_plain (&all, why, choice);
+  return choose_plain (s, &all, why, choice);
 }
 
 int
