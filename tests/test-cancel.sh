@@ -24,7 +24,7 @@ vms=$out/.nbdlift/mig/plan1/vms
 # start: a slow run in the background as \$pid, until db is copied in part.
 start () {
   local i
-  "$NBDLIFT" run "$tmp/plan.yaml" --output "$out" --rate 8M "$@" \
+  "$NBDLIFT" run "$tmp/plan.yaml" --output "$out" --rate 8M \
     --machine-readable=5 5>"$tmp/json" 2>"$tmp/log" &
   pid=$!
   for ((i = 0; i < 600; i++)); do
