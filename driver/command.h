@@ -42,6 +42,7 @@ extern const struct command command_verify;
 extern const struct command command_status;
 extern const struct command command_cancel;
 extern const struct command command_cleanup;
+extern const struct command command_report;
 extern const struct command command_template;
 
 /* Say what is wrong and where help is.  Returns STATUS_USAGE. */

@@ -24,6 +24,7 @@ static const struct command *const commands[] = {
   &command_status,
   &command_cancel,
   &command_cleanup,
+  &command_report,
   &command_template,
   NULL
 };

@@ -22,6 +22,7 @@
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
 #include "driver/run.h"
+#include "driver/run_samples.h"
 
 /* The status file is written every two seconds, in tenths. */
 #define STATUS_TICKS 20
@@ -277,6 +278,8 @@ status_thread (void *opaque)
       run_look_for_cancels (run);
     if (n % STATUS_TICKS == 0)
       save_status (run, 0);
+    if (n % SAMPLE_TICKS == 0)
+      run_samples_take (run);
     nanosleep (&pause, NULL);
   }
   return NULL;
