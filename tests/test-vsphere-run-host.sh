@@ -19,6 +19,7 @@ EOF
 start_vcsim "$tmp/vc.json"
 vsphere_plan "name: web" >"$tmp/plan.yaml"
 host=$("$NBDLIFT" describe -o json "$tmp/plan.yaml" web | jq -r .host)
+vcsim_reset_counters
 
 # host_resource KEY SECRET: a Host with "id: X" or "name: X", and the lines
 # of its secret.
