@@ -8,8 +8,35 @@
 
 #include "common/include/cleanup.h"
 #include "common/util/strbuf.h"
+#include "plugins/vsphere/folder.h"
 #include "plugins/vsphere/source.h"
 #include "plugins/vsphere/source_private.h"
+
+/* Files of datastores: every one can be read. */
+
+struct folder {
+  int unused;
+};
+
+struct folder *
+folder_new (const struct folder_options *options)
+{
+  static struct folder folder;
+
+  return &folder;
+}
+
+void
+folder_free (struct folder *folder)
+{
+}
+
+int
+folder_probe (struct folder *folder, const char *path, unsigned *status)
+{
+  *status = 206;
+  return 0;
+}
 
 #define OBJECT(type, id, rest)                                          \
   "<objects><obj type=\"" type "\">" id "</obj>" rest "</objects>"
