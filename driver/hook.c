@@ -204,7 +204,7 @@ write_files (const struct running *r)
 static pid_t
 start_playbook (const struct running *r, int log_fd)
 {
-  CLEANUP_FREE char *temp = NULL;
+  CLEANUP_FREE char *temp = NULL, *tmpdir = NULL;
   static const char *const argv[] = {
     "ansible-playbook", "playbook.yml", NULL
   };
@@ -215,9 +215,15 @@ start_playbook (const struct running *r, int log_fd)
     log_oom ();
     return -1;
   }
+  /* Ansible's modules leave files there when they are killed. */
+  if (asprintf (&tmpdir, "TMPDIR=%s", r->dir) == -1) {
+    tmpdir = NULL;
+    log_oom ();
+    return -1;
+  }
   /* The user's own configuration (keys, collections) stays in force. */
   const char *const env[] = {
-    temp, "LC_ALL=C.UTF-8", "ANSIBLE_NOCOLOR=1", "ANSIBLE_FORCE_COLOR=0",
+    temp, tmpdir, "LC_ALL=C.UTF-8", "ANSIBLE_NOCOLOR=1", "ANSIBLE_FORCE_COLOR=0",
     "ANSIBLE_RETRY_FILES_ENABLED=0", "ANSIBLE_LOCALHOST_WARNING=0",
     "ANSIBLE_INVENTORY_UNPARSED_WARNING=0", "PYTHONUNBUFFERED=1", NULL
   };
