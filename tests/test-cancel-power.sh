@@ -10,6 +10,7 @@ source ./tests/driver-functions.sh
 source ./tests/vsphere-functions.sh
 requires jq
 tmpdir
+export TMPDIR=$tmp              # what is killed leaves its files there
 
 make_disk "$tmp/a.raw" 64M 50M
 cat >"$tmp/vc.json" <<EOF
