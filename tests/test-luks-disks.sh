@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# slow
+# limit: 600
 #
 # The real virt-v2v-in-place opens encrypted disks with the passphrases of
 # a Secret.  Two disks have different ones, given in the other order.  There
