@@ -178,7 +178,8 @@ static void
 test_slow_server (void **state)
 {
   const struct copy_options options = {
-    .stall_seconds = 2, .requests = 4, .connections = 1 };
+    .stall_seconds = 2, .requests = 4, .request_size = MIB,
+    .connections = 1 };
 
   START_SERVER ("--filter=delay", "--filter=noparallel", "pattern",
                 "size=6M", "rdelay=700ms");
