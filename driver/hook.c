@@ -223,7 +223,8 @@ start_playbook (const struct running *r, int log_fd)
   }
   /* The user's own configuration (keys, collections) stays in force. */
   const char *const env[] = {
-    temp, tmpdir, "LC_ALL=C.UTF-8", "ANSIBLE_NOCOLOR=1", "ANSIBLE_FORCE_COLOR=0",
+    temp, tmpdir, "LC_ALL=C.UTF-8",
+    "ANSIBLE_NOCOLOR=1", "ANSIBLE_FORCE_COLOR=0",
     "ANSIBLE_RETRY_FILES_ENABLED=0", "ANSIBLE_LOCALHOST_WARNING=0",
     "ANSIBLE_INVENTORY_UNPARSED_WARNING=0", "PYTHONUNBUFFERED=1", NULL
   };

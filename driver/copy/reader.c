@@ -6,8 +6,8 @@
  * digest blocks).  For each chunk that holds data one thread sends NBD
  * reads, of the data parts only, and takes the answers as they come; a
  * chunk whose reads have all ended goes to the sink, and its buffer is used
- * again when the sink has ended it.  The number of buffers bounds memory and the
- * requests in flight.  Chunks that the server says are zero go to the sink
+ * again when the sink has ended it.  The number of buffers bounds memory and
+ * the requests in flight.  Chunks that the server says are zero go to the sink
  * without a buffer, many at once.
  *
  * Nothing here waits longer than READER_TICK_MS.
