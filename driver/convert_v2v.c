@@ -26,6 +26,8 @@
 #include "common/util/log.h"
 #include "common/util/subprocess.h"
 #include "driver/convert_private.h"
+#include "driver/plan_state.h"
+#include "driver/serve.h"
 
 /* How often to look for a cancellation. */
 #define TICK_MS 200
@@ -63,9 +65,22 @@ struct domain {
 
 /* What libguestfs needs in its environment, as NAME=VALUE. */
 static int
-make_environment (string_vector *env, bool kvm)
+make_environment (string_vector *env, bool kvm, const char *tmpdir)
 {
   const char *settings = getenv ("LIBGUESTFS_BACKEND_SETTINGS");
+  const char *old_tmpdir = getenv ("TMPDIR");
+
+  /* virt-v2v leaves its files when a key does not open a disk.  The
+   * appliance, which libguestfs would keep there too, stays where it was:
+   * it is built once for all runs.
+   */
+  if (string_vector_append_format (env, "TMPDIR=%s", tmpdir) == -1)
+    goto oom;
+  if (getenv ("LIBGUESTFS_CACHEDIR") == NULL &&
+      string_vector_append_format (env, "LIBGUESTFS_CACHEDIR=%s",
+                                   old_tmpdir ? old_tmpdir
+                                   : "/var/tmp") == -1)
+    goto oom;
 
   /* Messages must be those that convert_explain knows. */
   if (string_vector_append_dup (env, "LC_ALL=C") == -1)
@@ -197,6 +212,14 @@ follow (pid_t pid, int fd, struct v2v_messages *m,
   return -1;
 }
 
+static void
+remove_tmpdir (char **tmpdir)
+{
+  if (*tmpdir)
+    plan_state_remove_tree (*tmpdir);
+  free (*tmpdir);
+}
+
 /* Run it with all its output in LOG_FD. */
 static int
 run (const struct domain *domain, bool kvm, int log_fd,
@@ -208,10 +231,11 @@ run (const struct domain *domain, bool kvm, int log_fd,
   struct subprocess_options o = SUBPROCESS_OPTIONS_INIT;
   CLEANUP_CLOSE int read_end = -1;
   CLEANUP_V2V_KEYS struct v2v_keys keys = V2V_KEYS_INIT;
+  __attribute__ ((cleanup (remove_tmpdir))) char *tmpdir = serve_folder ();
   int pipe_fds[2], keep[V2V_MAX_KEYS + 2];
   pid_t pid;
 
-  if (v2v_keys_open (&keys, options->keys) == -1)
+  if (tmpdir == NULL || v2v_keys_open (&keys, options->keys) == -1)
     return -1;
 
   if (pipe2 (pipe_fds, O_CLOEXEC) == -1) {
@@ -228,7 +252,7 @@ run (const struct domain *domain, bool kvm, int log_fd,
   o.stderr_fd = log_fd;
   o.keep_fds = keep;
   if (fcntl (read_end, F_SETFL, O_NONBLOCK) == -1 ||
-      make_environment (&env, kvm) == -1 ||
+      make_environment (&env, kvm, tmpdir) == -1 ||
       make_argv (&argv, domain, pipe_fds[1], &keys, options) == -1) {
     close (pipe_fds[1]);
     return -1;

@@ -70,4 +70,9 @@ extern void serve_stop (struct served_vm *s);
  */
 extern char *plugin_path (const char *name);
 
+/* A new 0700 folder whose sockets have names that fit.  malloc'ed, NULL
+ * reported.
+ */
+extern char *serve_folder (void);
+
 #endif /* NBDLIFT_SERVE_H */

@@ -65,12 +65,7 @@ extern char *serve_log_errors (const struct server *server);
 
 /* serve_start.c */
 
-/* A new 0700 folder whose sockets have names that fit.  malloc'ed, NULL
- * reported.
- */
-extern char *serve_folder (void);
-
-/* Remove it with the files in it. */
+/* Remove a folder of serve_folder with the files in it. */
 extern void serve_folder_remove (const char *folder);
 
 /* Start server number I for SPEC and wait for its pid file.  0, or -1
