@@ -110,3 +110,16 @@ wait_for_bytes () {
   done
   fail "$1 bytes were not read in 30 s"
 }
+
+# wait_for_claims: until the journal of the copy $copy_pid, which was
+# $journal from the start, claims something of $target, or it has ended.
+wait_for_claims () {
+  local i
+  for ((i = 0; i < 600; i++)); do
+    claims "${journal:?}" "${tmp:?}/disk.raw" "${target:?}.partial"
+    [ "$claimed" -eq 0 ] || return 0
+    kill -0 "${copy_pid:?}" 2>/dev/null || return 0
+    sleep 0.05
+  done
+  fail "nothing was claimed in 30 s"
+}

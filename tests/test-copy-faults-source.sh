@@ -52,9 +52,11 @@ interrupted () {
 }
 
 # complete: the next copy does the rest, and does not read again what was
-# claimed.
+# claimed.  With a new server: nbdkit 1.32 can abort when a client leaves
+# in the middle of a reply.
 complete () {
   local before after
+  start_source -- file "$tmp/disk.raw"
   before=$(bytes_read)
   expect_status 0 copy
   same_bytes "$tmp/disk.raw" "$target"
@@ -74,8 +76,8 @@ clear () {
 echo "== EIO, later cured"
 start_source error -- file "$tmp/disk.raw" error-pread=EIO \
   error-pread-rate=100% error-pread-file="$tmp/broken"
-start_copy --rate 100M
-wait_for_bytes $((120 << 20))
+start_copy --rate 40M
+wait_for_claims
 touch "$tmp/broken"
 end_copy 4
 expect_output "error: .*offset [0-9]+.*Input/output error|error: .*Input/output error.*offset [0-9]+"
@@ -85,31 +87,29 @@ complete
 
 echo "== the server dies"
 start_source -- file "$tmp/disk.raw"
-start_copy --rate 100M
-wait_for_bytes $((120 << 20))
+start_copy --rate 40M
+wait_for_claims
 stop_source
 end_copy 4
 expect_output 'error: .*source'
 interrupted
-start_source -- file "$tmp/disk.raw"
 complete
 
 echo "== the server stalls"
 start_source -- file "$tmp/disk.raw"
-start_copy --rate 100M --stall 2
-wait_for_bytes $((120 << 20))
+start_copy --rate 40M --stall 2
+wait_for_claims
 kill -STOP "$source_pid"
 start=$SECONDS
 end_copy 4
 [ $((SECONDS - start)) -lt 10 ] || fail "it took $((SECONDS - start)) s"
 expect_output 'error: .*(nothing|stall|no answer|time).* 2 s'
 interrupted
-kill -CONT "$source_pid"
 complete
 
 echo "== a server that is slow, but not too slow"
-start_source delay -- file "$tmp/disk.raw" rdelay=400ms
-expect_status 0 copy --stall 1
+start_source delay -- file "$tmp/disk.raw" rdelay=900ms
+expect_status 0 copy --stall 4
 same_bytes "$tmp/disk.raw" "$target"
 clear
 
@@ -118,15 +118,14 @@ start_source delay -- file "$tmp/disk.raw" rdelay=30
 expect_error 'error: .* 2 s' copy --stall 2
 [ "$status" -eq 4 ] || fail "status $status"
 [ ! -e "$target" ] || fail "the target has its name already"
-start_source -- file "$tmp/disk.raw"
 claimed=0
 complete
 
 for signal in INT TERM; do
   echo "== SIG$signal"
   start_source -- file "$tmp/disk.raw"
-  start_copy --rate 100M
-  wait_for_bytes $((120 << 20))
+  start_copy --rate 40M
+  wait_for_claims
   kill -$signal "$copy_pid"
   start=$(date +%s%N)
   end_copy 8
@@ -165,8 +164,8 @@ complete
 # begin: an interrupted copy.
 begin () {
   start_source -- file "$tmp/disk.raw"
-  start_copy --rate 100M
-  wait_for_bytes $((120 << 20))
+  start_copy --rate 40M
+  wait_for_claims
   kill -KILL "$copy_pid"
   wait "$copy_pid" 2>/dev/null || true
   interrupted
@@ -190,7 +189,6 @@ expect_output 'remove .*to copy from the beginning'
 same_journal
 truncate -s 200M "$tmp/disk.raw"
 interrupted
-start_source -- file "$tmp/disk.raw"
 complete
 
 echo "== a journal that is broken, or something else"

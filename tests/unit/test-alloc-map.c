@@ -92,6 +92,7 @@ begin (uint64_t size, const char *delta_context, bool delta)
 {
   memset (&client, 0, sizeof client);
   client.nr = 1;
+  client.nbd[0] = (struct nbd_handle *) &client; /* some handle */
   client.size = size;
   client.extents = true;
   client.delta_context = delta_context;
