@@ -59,8 +59,11 @@ copy_progress (void *opaque, const struct copy_progress *progress)
 {
   struct disk_job *job = opaque;
 
+  struct task_status *task = &job->t->rv->status.tasks[job->i];
+
   progress_set (job->item, progress->done);
-  atomic_store (&job->t->rv->status.tasks[job->i].done, progress->done);
+  atomic_store (&task->done, progress->done);
+  atomic_store (&task->read, progress->read);
   return !run_vm_stopped (job->t->rv);
 }
 
@@ -102,6 +105,7 @@ import_data (void *opaque, uint64_t offset, const void *buf, size_t count)
   im->done = MAX (im->done, offset + count);
   progress_set (im->job->item, im->done);
   atomic_store (&rv->status.tasks[im->job->i].done, im->done);
+  atomic_fetch_add (&rv->status.tasks[im->job->i].read, count);
   atomic_fetch_add (&rv->bytes_read, count);
   return 0;
 }
@@ -385,12 +389,11 @@ disk_thread (void *opaque)
     return NULL;
   if (limit_acquire (&rv->run->disks, run_vm_stopped, rv)) {
     log_scope_enter (&scope);
-    atomic_store (&task->phase, PHASE_RUNNING);
+    task_status_begin (task);
     job->result = transfer_disk (job, &scope);
     if (job->result == STATUS_OK) {
       progress_set (job->item, task->total);
-      atomic_store (&task->done, task->total);
-      atomic_store (&task->phase, PHASE_COMPLETED);
+      task_status_end (task);
     }
     log_scope_leave (&scope);
     limit_release (&rv->run->disks);

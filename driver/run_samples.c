@@ -34,7 +34,7 @@ take (const struct run_vm *rv, size_t disk, uint64_t now)
 
   if (fp)
     fprintf (fp, "%" PRIu64 " %" PRIu64 "\n", now,
-             (uint64_t) atomic_load (&rv->status.tasks[disk].done));
+             (uint64_t) atomic_load (&rv->status.tasks[disk].read));
 }
 
 void

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * How far the copy of each disk was when: for the report, which draws the
+ * How much had been read of each disk when: for the report, which draws the
  * throughput from it.  Nothing else depends on these files.
  */
 #ifndef NBDLIFT_RUN_SAMPLES_H
@@ -11,7 +11,8 @@
 struct run;
 
 /* Where the samples of a disk are: lines of milliseconds since the epoch,
- * a space, and bytes of the disk that are done.  malloc'ed, NULL reported.
+ * a space, and bytes that the run has read of the disk; a later run begins
+ * at zero again.  malloc'ed, NULL reported.
  */
 extern char *run_samples_path (const char *vm_folder, size_t disk);
 

@@ -103,7 +103,19 @@ vm_status_free (struct vm_status *status)
 {
   log_records_free (&status->records);
   free (status->tasks);
+  free (status->waits);
   free (status->os);
+}
+
+void
+vm_status_wait (struct vm_status *status, char *why)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&status->lock);
+
+  if (status->waits_since == 0)
+    status->waits_since = time (NULL);
+  free (status->waits);
+  status->waits = why;
 }
 
 void
@@ -136,6 +148,21 @@ vm_status_outcome (struct vm_status *status, enum run_outcome outcome)
 
   status->outcome = outcome;
   status->completed = time (NULL);
+}
+
+void
+task_status_begin (struct task_status *task)
+{
+  atomic_store (&task->started, time (NULL));
+  atomic_store (&task->phase, PHASE_RUNNING);
+}
+
+void
+task_status_end (struct task_status *task)
+{
+  atomic_store (&task->done, task->total);
+  atomic_store (&task->completed, time (NULL));
+  atomic_store (&task->phase, PHASE_COMPLETED);
 }
 
 char *
@@ -221,12 +248,14 @@ set_time (json_t *j, const char *key, time_t t)
   return json_set_string (j, key, buf);
 }
 
-/* "error": {phase, reasons} if there is any. */
+/* "error" or "warning": {phase, reasons} if there is any. */
 static int
-set_error (json_t *j, struct vm_status *status, const char *phase,
-           const char *step, const char *disk)
+set_reasons (json_t *j, const char *key, struct vm_status *status,
+             const char *phase, const char *step, const char *disk)
 {
-  json_t *reasons = messages (status, LOG_LEVEL_ERROR, step, disk);
+  json_t *reasons = messages (status, strcmp (key, "error") == 0 ?
+                              LOG_LEVEL_ERROR : LOG_LEVEL_WARNING, step,
+                              disk);
 
   if (reasons == NULL)
     return -1;
@@ -234,8 +263,8 @@ set_error (json_t *j, struct vm_status *status, const char *phase,
     json_decref (reasons);
     return 0;
   }
-  return json_set (j, "error", json_pack ("{s:s, s:o}", "phase", phase,
-                                          "reasons", reasons));
+  return json_set (j, key, json_pack ("{s:s, s:o}", "phase", phase,
+                                      "reasons", reasons));
 }
 
 static int
@@ -265,8 +294,10 @@ task_to_json (struct vm_status *status, size_t i)
       json_set_string (j, "phase", phase_names[phase]) == -1 ||
       set_progress (j, atomic_load (&task->done) / MIB_BYTES,
                     (task->total + MIB_BYTES - 1) / MIB_BYTES, true) == -1 ||
-      set_error (j, status, phase_names[phase],
-                 steps[STEP_DISK_TRANSFER].name, disk) == -1)
+      set_time (j, "started", atomic_load (&task->started)) == -1 ||
+      set_time (j, "completed", atomic_load (&task->completed)) == -1 ||
+      set_reasons (j, "error", status, phase_names[phase],
+                   steps[STEP_DISK_TRANSFER].name, disk) == -1)
     return NULL;
   if (phase == PHASE_COMPLETED) {
     /* Rounding down must not leave a whole copy below its total. */
@@ -323,8 +354,10 @@ step_to_json (struct vm_status *status, enum run_step step)
       json_set (j, "tasks", tasks_to_json (status, &done, &total)) == -1)
     return NULL;
   if (set_progress (j, done, total, step == STEP_DISK_TRANSFER) == -1 ||
-      set_error (j, status, phase_names[s->phase], steps[step].name,
-                 NULL) == -1)
+      set_reasons (j, "error", status, phase_names[s->phase],
+                   steps[step].name, NULL) == -1 ||
+      set_reasons (j, "warning", status, phase_names[s->phase],
+                   steps[step].name, NULL) == -1)
     return NULL;
   return json_incref (j);
 }
@@ -337,6 +370,19 @@ condition (const char *type, time_t when)
   format_rfc3339 (when, buf);
   return json_pack ("{s:s, s:s, s:s, s:s}", "type", type, "status", "True",
                     "category", "Advisory", "lastTransitionTime", buf);
+}
+
+/* As newer Forklift has it. */
+static json_t *
+pending (const struct vm_status *status)
+{
+  json_t *j = condition ("Pending", status->waits_since);
+
+  if (j && json_set_string (j, "message", status->waits) == -1) {
+    json_decref (j);
+    return NULL;
+  }
+  return j;
 }
 
 /* The step that runs, or the last one that did. */
@@ -381,7 +427,8 @@ vm_status_to_json (struct vm_status *status)
                        pre->names.renamed ? pre->names.vm : NULL) == -1 ||
       json_set_string (j, "firmware", status->firmware) == -1 ||
       json_set_string (j, "operatingSystem", status->os) == -1 ||
-      set_error (j, status, current_phase (status), NULL, NULL) == -1) {
+      set_reasons (j, "error", status, current_phase (status), NULL,
+                   NULL) == -1) {
     json_decref (pipeline);
     return NULL;
   }
@@ -392,6 +439,9 @@ vm_status_to_json (struct vm_status *status)
                 json_pack ("[o]", condition
                            (run_outcome_name (status->outcome),
                             status->completed))) == -1)
+    return NULL;
+  if (status->waits && status->started == 0 &&
+      json_set (j, "conditions", json_pack ("[o]", pending (status))) == -1)
     return NULL;
   if (status->cancelled &&
       json_set_string (json_array_get (json_object_get (j, "conditions"), 0),
@@ -448,7 +498,7 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
   CLEANUP_JSON json_t *source = ref_to_json (&s->provider->meta);
   CLEANUP_JSON json_t *networks = ref_to_json (&s->networks->meta);
   CLEANUP_JSON json_t *storages = ref_to_json (&s->storages->meta);
-  CLEANUP_JSON json_t *conditions = NULL;
+  CLEANUP_JSON json_t *conditions = NULL, *all = NULL;
   json_t *r;
   size_t i;
 
@@ -466,7 +516,9 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
   for (i = 0; i < nr_vms; i++) {
     json_t *vm = vm_status_to_json (vms[i]);
 
-    if (vm == NULL || json_array_append_new (list, vm) == -1)
+    if (vm == NULL || json_array_append_new (list, vm) == -1 ||
+        json_set (vm, "concerns", run_vm_concerns (&s->problems,
+                                                   vms[i]->pre)) == -1)
       return NULL;
   }
   if (set_time (migration, "started", started) == -1 ||
@@ -478,10 +530,14 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
                            "conditions", conditions)) == -1 ||
       json_set (migration, "vms", json_incref (list)) == -1)
     return NULL;
+  all = json_copy (conditions);
+  if (all == NULL ||
+      run_plan_conditions (&s->problems, started, all) == -1)
+    return NULL;
   r = json_pack ("{s:s, s:s, s:O, s:{s:O, s:O}}",
                  "apiVersion", "forklift.konveyor.io/v1beta1",
                  "kind", "Plan", "metadata", metadata, "status",
-                 "conditions", conditions, "migration", migration);
+                 "conditions", all, "migration", migration);
   if (r == NULL)
     log_oom ();
   return r;

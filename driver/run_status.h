@@ -51,7 +51,9 @@ struct task_status {
   const char *name;
   uint64_t total;               /* bytes */
   atomic_uint_least64_t done;
+  atomic_uint_least64_t read;   /* of these, from the source by this run */
   atomic_int phase;             /* enum run_phase */
+  atomic_int_least64_t started, completed;      /* time_t; 0: not yet */
 };
 
 struct vm_status {
@@ -62,6 +64,9 @@ struct vm_status {
   struct task_status *tasks;    /* one per disk of the VM */
   enum run_outcome outcome;
   bool cancelled;               /* by nbdlift cancel */
+  char *waits;                  /* what a VM that has not begun waits for, or
+                                   NULL */
+  time_t waits_since;
   struct log_records records;
   const char *firmware;         /* found by conversion, or NULL */
   char *os;                     /* likewise */
@@ -72,17 +77,36 @@ extern int vm_status_init (struct vm_status *status,
                            const struct preflight_vm *pre, bool converts);
 extern void vm_status_free (struct vm_status *status);
 
+/* The VM waits.  WHY is taken; it holds until the first step begins. */
+extern void vm_status_wait (struct vm_status *status, char *why);
 extern void vm_status_begin (struct vm_status *status, enum run_step step);
 extern void vm_status_end (struct vm_status *status, enum run_step step,
                            bool ok);
 extern void vm_status_outcome (struct vm_status *status,
                                enum run_outcome outcome);
 
+/* A disk is being copied, or has been. */
+extern void task_status_begin (struct task_status *task);
+extern void task_status_end (struct task_status *task);
+
 /* The first error, malloc'ed, "STEP: TEXT"; NULL when there is none. */
 extern char *vm_status_error (struct vm_status *status);
 
 /* One entry of status.migration.vms.  NULL reported. */
 extern json_t *vm_status_to_json (struct vm_status *status);
+
+/* run_concerns.c: what the checks before the run have said, which is kept
+ * with the run.  NULL reported, as of all that returns JSON here.
+ *
+ * Of one VM, in the shape of a VM's concerns in Forklift's inventory: id,
+ * category (Critical, Warning, Information), label, assessment, and here
+ * suggestion too.
+ */
+extern json_t *run_vm_concerns (const problem_vector *problems,
+                                const struct preflight_vm *pre);
+/* Of the plan and what it refers to, as conditions.  0, or -1 reported. */
+extern int run_plan_conditions (const problem_vector *problems,
+                                time_t when, json_t *conditions);
 
 /* The messages of LEVEL as an array of strings.  NULL reported. */
 extern json_t *vm_status_messages (struct vm_status *status,
