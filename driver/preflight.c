@@ -5,7 +5,6 @@
  * the earlier ones, and must be the same on every run.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,16 +14,7 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/driver_log.h"
-#include "driver/hook.h"
-#include "driver/preflight.h"
-
-/* What the functions below share. */
-struct look {
-  const struct session *s;
-  const struct preflight_options *options;
-  problem_vector *problems;
-  char object[340];             /* "Plan mig/plan1" */
-};
+#include "driver/preflight_private.h"
 
 static void
 preflight_vm_free (struct preflight_vm *p)
@@ -48,55 +38,6 @@ preflight_free (preflight_vm_vector *vms)
 }
 
 static int
-add (const struct look *look, enum problem_category category,
-     const char *type, const struct plan_where *where, const char *path,
-     const char *suggestion, const char *message)
-{
-  return problem_add (look->problems, category, type, where, look->object,
-                      path, suggestion, "%s", message);
-}
-
-/* A problem of one VM; FMT's text follows the VM's name. */
-static int
-add_vm (const struct look *look, const struct preflight_vm *p,
-        enum problem_category category, const char *type,
-        const char *suggestion, const char *fmt, ...)
-  __attribute__ ((format (printf, 6, 7)));
-
-static int
-add_vm (const struct look *look, const struct preflight_vm *p,
-        enum problem_category category, const char *type,
-        const char *suggestion, const char *fmt, ...)
-{
-  CLEANUP_FREE char *text = NULL, *message = NULL;
-  char path[64];
-  va_list args;
-  int n;
-
-  va_start (args, fmt);
-  n = vasprintf (&text, fmt, args);
-  va_end (args);
-  if (n == -1)
-    text = NULL;
-  if (text == NULL ||
-      asprintf (&message, "VM %s: %s", printable (p->vm.name), text) == -1) {
-    message = NULL;
-    log_oom ();
-    return -1;
-  }
-  snprintf (path, sizeof path, "spec.vms[%zu]", p->index);
-  return add (look, category, type, &p->pvm->ref.where, path, suggestion,
-              message);
-}
-
-/* What the plan asks for and this version does not do yet. */
-static enum problem_category
-unsupported (const struct look *look)
-{
-  return look->options->for_run ? PROBLEM_CRITICAL : PROBLEM_WARN;
-}
-
-static int
 check_plan (const struct look *look)
 {
   const struct plan *plan = look->s->plan;
@@ -104,189 +45,20 @@ check_plan (const struct look *look)
   const struct plan_where *where = &plan->meta.where;
 
   if (plan->archived &&
-      add (look, unsupported (look), "Archived", where, "spec.archived",
-           "set it to false", "an archived plan is never run") == -1)
+      note (look, unsupported (look), "Archived", where, "spec.archived",
+            "set it to false", "an archived plan is never run") == -1)
     return -1;
   if (plan->warm && ops->snapshot_create == NULL &&
-      add (look, PROBLEM_CRITICAL, "WarmMigrationNotReady", where,
-           "spec.warm", "set it to false",
-           "this source cannot be migrated warm: it has no snapshots") == -1)
+      note (look, PROBLEM_CRITICAL, "WarmMigrationNotReady", where,
+            "spec.warm", "set it to false",
+            "this source cannot be migrated warm: it has no snapshots") == -1)
     return -1;
   if (plan->transfer_network.name &&
-      add (look, PROBLEM_ADVISORY, "NotSupported", where,
-           "spec.transferNetwork", NULL,
-           "has no effect when the target is a folder: data takes the "
-           "network of this machine") == -1)
+      note (look, PROBLEM_ADVISORY, "NotSupported", where,
+            "spec.transferNetwork", NULL,
+            "has no effect when the target is a folder: data takes the "
+            "network of this machine") == -1)
     return -1;
-  return 0;
-}
-
-static bool
-on_path (const char *program)
-{
-  const char *path = getenv ("PATH");
-
-  if (strchr (program, '/'))
-    return access (program, X_OK) == 0;
-  while (path && *path) {
-    const size_t n = strcspn (path, ":");
-    CLEANUP_FREE char *file = NULL;
-
-    if (asprintf (&file, "%.*s/%s", (int) n, path, program) == -1) {
-      file = NULL;
-      return true;
-    }
-    if (access (file, X_OK) == 0)
-      return true;
-    path += n + (path[n] == ':');
-  }
-  return false;
-}
-
-/* Can the hooks of a VM be run here? */
-static int
-check_hooks (const struct look *look, const struct preflight_vm *p)
-{
-  const char *ns = look->s->plan->meta.namespace_;
-  size_t i;
-
-  for (i = 0; i < p->pvm->hooks.len; i++) {
-    const struct plan_hook *hook =
-      plan_find_hook (&look->s->set, &p->pvm->hooks.ptr[i].hook, ns);
-
-    if (hook == NULL || (hook->playbook == NULL && hook->image == NULL))
-      continue;                 /* plan_check has said so */
-    if (!on_path (hook_program (hook)) &&
-        add_vm (look, p, PROBLEM_CRITICAL, "HookNotReady",
-                hook->playbook ? "install the package ansible-core" :
-                "install the package podman, or give the Hook a playbook",
-                "Hook %s is run by %s, which is not installed here",
-                printable (hook->meta.name), hook_program (hook)) == -1)
-      return -1;
-    if (hook->service_account &&
-        add_vm (look, p, PROBLEM_ADVISORY, "FieldNotUsed", NULL,
-                "Hook %s: serviceAccount has an effect in a cluster only",
-                printable (hook->meta.name)) == -1)
-      return -1;
-  }
-  return 0;
-}
-
-/* The features of one entry of spec.vms. */
-static int
-check_entry (const struct look *look, const struct preflight_vm *p)
-{
-  size_t i;
-
-  if (check_hooks (look, p) == -1)
-    return -1;
-  if (!look->s->plan->preserve_static_ips)
-    return 0;
-  for (i = 0; i < p->vm.nics.len; i++)
-    if (p->vm.nics.ptr[i].ips.len > 0)
-      return add_vm (look, p, unsupported (look), "NotSupported",
-                     "set preserveStaticIPs to false",
-                     "static IP addresses cannot be preserved yet");
-  return add_vm (look, p, PROBLEM_WARN, "VMMissingGuestIPs", NULL,
-                 "the source does not say which addresses the guest has: "
-                 "preserveStaticIPs has no effect");
-}
-
-static int
-check_nics (const struct look *look, const struct preflight_vm *p)
-{
-  const struct plan_network_map *map = look->s->networks;
-  size_t i, nr_pod = 0;
-
-  for (i = 0; map && i < p->vm.nics.len; i++) {
-    const struct vm_nic *nic = &p->vm.nics.ptr[i];
-    const struct network_map_row *row =
-      plan_map_network (map, nic->network.id, nic->network.name);
-
-    if (row && row->kind == NETWORK_POD)
-      nr_pod++;
-    if (row == NULL &&
-        add_vm (look, p, PROBLEM_CRITICAL, "VMNetworksNotMapped",
-                "add a row for this network, with destination type "
-                "'ignored' if the NIC is to be dropped",
-                "NIC %zu is on network '%s' (id %s), which NetworkMap %s "
-                "does not map", i + 1, printable (nic->network.name),
-                printable (nic->network.id),
-                printable (map->meta.name)) == -1)
-      return -1;
-  }
-  if (nr_pod > 1 &&
-      add_vm (look, p, PROBLEM_CRITICAL, "VMMultiplePodNetworkMappings",
-              "map the others to networks of type multus, or ignore them",
-              "%zu NICs are mapped to the pod network, where one is "
-              "possible", nr_pod) == -1)
-    return -1;
-  return 0;
-}
-
-static int
-check_disks (const struct look *look, const struct preflight_vm *p)
-{
-  const struct plan_storage_map *map = look->s->storages;
-  size_t i;
-
-  if (p->vm.disks.len == 0 &&
-      add_vm (look, p, PROBLEM_WARN, "VMHasNoDisks", NULL,
-              "has no disk: only its VirtualMachine is made") == -1)
-    return -1;
-  for (i = 0; i < p->vm.disks.len; i++) {
-    const struct vm_disk *d = &p->vm.disks.ptr[i];
-
-    if (d->lun &&
-        add_vm (look, p, unsupported (look), "NotSupported",
-                "detach it, and attach it to the new VM by hand",
-                "disk %s is a direct LUN, which cannot be passed on yet",
-                printable (d->name)) == -1)
-      return -1;
-    if (d->shared &&
-        add_vm (look, p, look->s->plan->migrate_shared_disks ?
-                PROBLEM_WARN : unsupported (look), "SharedDisks",
-                "migrate the VMs that share it by one plan, and remove the "
-                "copies that are too many",
-                "disk %s is shared with other VMs and is copied for each of "
-                "them", printable (d->name)) == -1)
-      return -1;
-    if (vm_volume_size (d->capacity) == 0 &&
-        add_vm (look, p, PROBLEM_CRITICAL, "InvalidDiskSizes", NULL,
-                "disk %s has an impossible capacity of %" PRIu64 " bytes",
-                printable (d->name), d->capacity) == -1)
-      return -1;
-    if (map && plan_map_storage (map, d->storage.id, d->storage.name,
-                                 look->s->provider->meta.name) == NULL &&
-        add_vm (look, p, PROBLEM_CRITICAL, "VMStorageNotMapped",
-                "add a row for this storage",
-                "disk %s is on storage '%s' (id %s), which StorageMap %s "
-                "does not map", printable (d->name),
-                printable (d->storage.name), printable (d->storage.id),
-                printable (map->meta.name)) == -1)
-      return -1;
-  }
-  return 0;
-}
-
-static int
-check_concerns (const struct look *look, const struct preflight_vm *p)
-{
-  size_t i;
-
-  for (i = 0; i < p->vm.concerns.len; i++) {
-    const struct vm_concern *c = &p->vm.concerns.ptr[i];
-    enum problem_category category = PROBLEM_ADVISORY;
-
-    if (strcmp (c->category, "Critical") == 0)
-      category = PROBLEM_CRITICAL;
-    else if (strcmp (c->category, "Warning") == 0)
-      category = PROBLEM_WARN;
-    if (add_vm (look, p, category, c->id, NULL, "%s: %s",
-                c->label ? c->label : c->id,
-                c->assessment ? c->assessment : "") == -1)
-      return -1;
-  }
   return 0;
 }
 
@@ -295,10 +67,10 @@ check_renamed (const struct look *look, const struct preflight_vm *p)
 {
   if (!p->names.renamed || p->pvm->target_name)
     return 0;
-  return add_vm (look, p, PROBLEM_WARN, "TargetNameNotValid",
-                 "set targetName to choose the name yourself",
-                 "will be called %s, since its own name is no DNS-1123 name "
-                 "or is taken", p->names.vm);
+  return note_vm (look, p, PROBLEM_WARN, "TargetNameNotValid",
+                  "set targetName to choose the name yourself",
+                  "will be called %s, since its own name is no DNS-1123 name "
+                  "or is taken", p->names.vm);
 }
 
 /* A claim of P against those of Q, a VM before it. */
@@ -313,49 +85,14 @@ check_pvcs (const struct look *look, const struct preflight_vm *p,
   for (i = 0; i < p->names.nr_disks; i++)
     for (j = 0; j < q->names.nr_disks; j++)
       if (strcmp (p->names.pvc[i], q->names.pvc[j]) == 0 &&
-          add_vm (look, p, PROBLEM_CRITICAL, "DuplicatePVC",
-                  by_template ? "use .VmName and .DiskIndex in "
-                  "pvcNameTemplate" : "give the VMs other target names",
-                  "the volume of disk %zu would be called %s, as that of "
-                  "disk %zu of VM %s (spec.vms[%zu])", i, p->names.pvc[i], j,
-                  printable (q->vm.name), q->index) == -1)
+          note_vm (look, p, PROBLEM_CRITICAL, "DuplicatePVC",
+                   by_template ? "use .VmName and .DiskIndex in "
+                   "pvcNameTemplate" : "give the VMs other target names",
+                   "the volume of disk %zu would be called %s, as that of "
+                   "disk %zu of VM %s (spec.vms[%zu])", i, p->names.pvc[i], j,
+                   printable (q->vm.name), q->index) == -1)
         return -1;
   return 0;
-}
-
-/* How its disks can be read. */
-static int
-check_path (const struct look *look, struct preflight_vm *p)
-{
-  CLEANUP_FREE char *message = NULL;
-  struct log_scope scope = { .hold = true };
-  int r;
-
-  if (look->s->ops->path == NULL)
-    return 0;
-  log_scope_enter (&scope);
-  r = look->s->ops->path (look->s->source, &p->vm, &p->path);
-  if (r == -1 && (errno == ENOTSUP || errno == EINVAL))
-    message = log_scope_take (&scope);
-  log_scope_leave (&scope);
-  if (r == 0)
-    return add_vm (look, p, PROBLEM_ADVISORY, "TransferPath", NULL,
-                   "disks are read by way of %s: %s", p->path.name,
-                   p->path.reason);
-  if (message == NULL)
-    return -1;
-  return add_vm (look, p, PROBLEM_CRITICAL, "TransferPathNotValid", NULL,
-                 "%s", message);
-}
-
-static int
-check_vm (const struct look *look, struct preflight_vm *p)
-{
-  if (check_path (look, p) == -1 ||
-      check_entry (look, p) == -1 || check_nics (look, p) == -1 ||
-      check_disks (look, p) == -1)
-    return -1;
-  return check_concerns (look, p);
 }
 
 /* Describe entry INDEX of the plan.  1 found; 0 not, *PROBLEM tells the
@@ -529,11 +266,11 @@ find_all (const struct look *look, preflight_vm_vector *all)
          preflight_vm_vector_append (all, p) == -1))
       r = -1;
     if (r == 0)
-      r = add (look, missing (look, &p->pvm->ref), type,
-               &p->pvm->ref.where, path,
-               strcmp (type, "VMNotFound") == 0 ?
-               "'nbdlift inventory FILE PROVIDER vms' lists the VMs" : NULL,
-               message ? message : "cannot be found on the source");
+      r = note (look, missing (look, &p->pvm->ref), type,
+                &p->pvm->ref.where, path,
+                strcmp (type, "VMNotFound") == 0 ?
+                "'nbdlift inventory FILE PROVIDER vms' lists the VMs" : NULL,
+                message ? message : "cannot be found on the source");
     if (r != 1)
       preflight_vm_free (p);
     if (r == -1)
@@ -573,9 +310,9 @@ check_programs (const struct look *look)
       log_oom ();
       return -1;
     }
-    if (add (look, unsupported (look), "ProgramMissing",
-             &look->s->plan->meta.where, NULL, programs[i].suggestion,
-             message) == -1)
+    if (note (look, unsupported (look), "ProgramMissing",
+              &look->s->plan->meta.where, NULL, programs[i].suggestion,
+              message) == -1)
       return -1;
   }
   return 0;
@@ -600,13 +337,13 @@ choose (const struct look *look, preflight_vm_vector *all,
     if (!is_chosen (look->options->only, p))
       continue;
     if (is_cancelled (look, p)) {
-      if (add_vm (look, p, PROBLEM_ADVISORY, "Canceled",
-                  "remove it from spec.cancel to migrate it",
-                  "is not migrated: the Migration cancels it") == -1)
+      if (note_vm (look, p, PROBLEM_ADVISORY, "Canceled",
+                   "remove it from spec.cancel to migrate it",
+                   "is not migrated: the Migration cancels it") == -1)
         return -1;
       continue;
     }
-    if (check_vm (look, p) == -1)
+    if (preflight_check_vm (look, p) == -1)
       return -1;
     if (preflight_vm_vector_append (vms, p) == -1) {
       log_oom ();
