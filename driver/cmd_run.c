@@ -26,7 +26,8 @@ static const char help[] =
 "      --state=DIR            journal in DIR (default: OUTPUT/.nbdlift)\n"
 "      --plan=NAME            the Plan to run, if the files hold several\n"
 "      --vm=NAME              only this VM (name or id); can be repeated\n"
-"      --max-inflight=N       copy at most N disks at once (default: 20)\n"
+"      --max-inflight=N       copy at most N disks of a host at once\n"
+"                             (default: 20)\n"
 "      --rate=SIZE            read at most SIZE bytes per second in all\n"
 "      --memory=SIZE          buffers of all copies (default: 96M)\n"
 "      --no-verify-manifest   do not check the source's own checksums\n"
@@ -91,14 +92,14 @@ parse (int argc, char **argv, struct run_command *c)
   json_t *utf8;
   int opt, status = -1;
 
-  c->run.max_inflight = DEFAULT_MAX_INFLIGHT;
   c->run.verify_manifest = true;
   c->run.power.seconds = POWER_SHUTDOWN_SECONDS;
   while (status == -1 &&
          (opt = getopt_long (argc, argv, "o:qv", options, NULL)) != -1)
     switch (opt) {
     case OPTION_MAX_INFLIGHT:
-      if (number_option (argv, "max-inflight", optarg, 1, 1000, &n) != 0)
+      if (number_option (argv, "max-inflight", optarg, 1,
+                         PLAN_MAX_INFLIGHT, &n) != 0)
         return STATUS_USAGE;
       c->run.max_inflight = n;
       break;
@@ -181,6 +182,21 @@ verdict (enum exit_status status)
   }
 }
 
+/* The command line, else the Provider (which has been checked), else the
+ * default.
+ */
+static unsigned
+max_inflight (unsigned given, const struct session *s)
+{
+  const char *text =
+    key_value_get (&s->provider->settings, PROVIDER_MAX_INFLIGHT);
+  uint64_t n;
+
+  if (given > 0)
+    return given;
+  return text && parse_u64 (text, &n) ? n : DEFAULT_MAX_INFLIGHT;
+}
+
 /* Everything between the command line and the last JSON line.  *RESULT
  * stays NULL when no VM was begun.
  */
@@ -193,9 +209,10 @@ migrate (const struct run_command *c, struct progress *p,
     .for_run = true,
     .only = &c->common.vms,
   };
+  struct run_options run_options = c->run;
   struct run run = {
     .session = s,
-    .options = &c->run,
+    .options = &run_options,
     .pre = &vms,
     .progress = p,
   };
@@ -209,6 +226,7 @@ migrate (const struct run_command *c, struct progress *p,
   }
   if (session_choose_plan (s, c->common.plan) == -1)
     return STATUS_PLAN;
+  run_options.max_inflight = max_inflight (c->run.max_inflight, s);
   progress_set_plan (p, s->plan_label);
   common_session_options (&c->common, s);
   if (session_open (s) == -1)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Run the VMs of a plan: first everything that can fail for reasons
- * known beforehand, for all of them, then the pipelines in parallel, in
- * the plan's order.  The failure of one VM is its own.
+ * known beforehand, for all of them, then the pipelines, while another
+ * thread keeps the status file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,15 +21,18 @@
 #include "common/util/file_lock.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
-#include "driver/cancel.h"
+#include "driver/copy/nbd_client.h"
 #include "driver/run.h"
 #include "driver/run_samples.h"
 
-/* The status file is written every two seconds, in tenths. */
-#define STATUS_TICKS 20
-#define SAMPLE_TICKS 10         /* samples of the copies: each second */
-/* A request to cancel VMs is looked for twice a second, likewise. */
-#define CANCEL_TICKS 5
+/* Twice a second a request to cancel VMs is looked for; how far the
+ * copies are is kept every other time, and the status every fourth.
+ */
+#define TICK_MS 500
+#define SAMPLE_TICKS 2
+#define STATUS_TICKS 4
+
+#define MAX_FILES 4096
 
 static char *
 format_path (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
@@ -166,18 +170,6 @@ open_target (struct run *run)
   return take_lock (run);
 }
 
-static unsigned
-count_copies (const struct run *run)
-{
-  uint64_t sum = 0;
-  size_t i;
-
-  for (i = 0; i < run->nr_vms; i++)
-    if (run->vms[i].result == STATUS_OK)
-      sum += run_vm_copies (&run->vms[i]);
-  return MIN (sum, (uint64_t) run->options->max_inflight);
-}
-
 /* Of all VMs. */
 static uint64_t
 needed_space (const struct run *run)
@@ -220,7 +212,6 @@ prepare (struct run *run)
       run_clean_up (rv);
     log_scope_leave (&rv->scope);
   }
-  run->copies = count_copies (run);
   if (run->target_ops->check (run->target, needed_space (run)) == 0)
     return 0;
   for (i = 0; i < run->nr_vms; i++)
@@ -263,6 +254,23 @@ save_status (struct run *run, time_t completed)
     json_write_file (j, path);
 }
 
+/* Wait until DEADLINE.  False once all VMs have ended. */
+static bool
+wait_for_tick (struct run *run, int64_t deadline)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&run->lock);
+  const struct timespec until = {
+    .tv_sec = deadline / 1000,
+    .tv_nsec = deadline % 1000 * 1000000,
+  };
+  int r = 0;
+
+  while (!run->ended && r == 0)
+    r = pthread_cond_clockwait (&run->all_ended, &run->lock, CLOCK_MONOTONIC,
+                                &until);
+  return !run->ended;
+}
+
 /* Keep the status file as it is, more or less: with many VMs it is large
  * and changes often.
  */
@@ -270,70 +278,31 @@ static void *
 status_thread (void *opaque)
 {
   struct run *run = opaque;
-  const struct timespec pause = { .tv_nsec = 100000000 };
-  unsigned n;
+  int64_t next = monotonic_ms ();
+  unsigned n = 0;
 
-  for (n = 0; !atomic_load (&run->ended); n++) {
-    if (n % CANCEL_TICKS == 0)
-      run_look_for_cancels (run);
+  do {
+    run_look_for_cancels (run);
     if (n % STATUS_TICKS == 0)
       save_status (run, 0);
     if (n % SAMPLE_TICKS == 0)
       run_samples_take (run);
-    nanosleep (&pause, NULL);
-  }
-  return NULL;
-}
-
-/* Take VMs in the plan's order until there is none left. */
-static void *
-worker (void *opaque)
-{
-  struct run *run = opaque;
-  size_t i;
-
-  while ((i = atomic_fetch_add (&run->next, 1)) < run->nr_vms) {
-    struct run_vm *rv = &run->vms[i];
-
-    if (rv->result == STATUS_OK)
-      run_vm_pipeline (rv);
-    else {                      /* prepare has said why */
-      log_scope_enter (&rv->scope);
-      run_power_restore (rv);
-      log_scope_leave (&rv->scope);
-      vm_status_begin (&rv->status, STEP_INITIALIZE);
-      vm_status_end (&rv->status, STEP_INITIALIZE, false);
-      vm_status_outcome (&rv->status, OUTCOME_FAILED);
-      atomic_store (&rv->ended, true);
-    }
-  }
+    n++;
+    next = MAX (next + TICK_MS, monotonic_ms ());
+  } while (wait_for_tick (run, next));
   return NULL;
 }
 
 static void
-run_workers (struct run *run)
+end_status_thread (struct run *run, pthread_t thread)
 {
-  const size_t max = MIN (run->nr_vms, (size_t) run->options->max_inflight);
-  CLEANUP_FREE pthread_t *threads = calloc (max + 1, sizeof *threads);
-  size_t n = 0, i;
-  int r;
-
-  while (threads && n < max) {
-    r = pthread_create (&threads[n], NULL, worker, run);
-    if (r != 0) {
-      errno = r;
-      log_warning ("cannot start a thread: %m; fewer VMs run at once");
-      break;
-    }
-    n++;
-  }
-  if (n == 0)
-    worker (run);
-  for (i = 0; i < n; i++)
-    pthread_join (threads[i], NULL);
+  pthread_mutex_lock (&run->lock);
+  run->ended = true;
+  pthread_cond_signal (&run->all_ended);
+  pthread_mutex_unlock (&run->lock);
+  pthread_join (thread, NULL);
 }
 
-/* The same, with the status file kept. */
 static void
 run_watched (struct run *run)
 {
@@ -341,10 +310,9 @@ run_watched (struct run *run)
   const bool watched =
     pthread_create (&watcher, NULL, status_thread, run) == 0;
 
-  run_workers (run);
-  atomic_store (&run->ended, true);
+  run_all_vms (run);
   if (watched)
-    pthread_join (watcher, NULL);
+    end_status_thread (run, watcher);
   run_look_for_cancels (run);
   save_status (run, time (NULL));
 }
@@ -408,6 +376,28 @@ max_conversions (void)
   return processors < 4 ? 1 : MIN (processors / 2, (long) MAX_CONVERSIONS);
 }
 
+/* Each copy has one buffer at least, and with many copies that is 1 MiB. */
+static unsigned
+max_disks (const struct run *run)
+{
+  return MIN (MAX (run->budget.memory / MIB, UINT64_C (1)),
+              (uint64_t) UINT_MAX);
+}
+
+/* Hosts times disks times ten file descriptors can be more than the usual
+ * 1024.
+ */
+static void
+allow_files (void)
+{
+  struct rlimit r;
+
+  if (getrlimit (RLIMIT_NOFILE, &r) == -1 || r.rlim_cur >= MAX_FILES)
+    return;
+  r.rlim_cur = MIN (r.rlim_max, (rlim_t) MAX_FILES);
+  setrlimit (RLIMIT_NOFILE, &r);
+}
+
 enum exit_status
 run_plan (struct run *run, json_t **result)
 {
@@ -418,14 +408,18 @@ run_plan (struct run *run, json_t **result)
   run->target_ops = &target_directory;
   run->lock_fd = -1;
   run->started = time (NULL);
-  limit_init (&run->disks, run->options->max_inflight);
+  allow_files ();
+  pthread_mutex_init (&run->lock, NULL);
+  pthread_cond_init (&run->changed, NULL);
+  pthread_cond_init (&run->all_ended, NULL);
   limit_init (&run->conversions, max_conversions ());
   budget_init (&run->budget, run->options->memory, run->options->rate);
+  limit_init (&run->disks, max_disks (run));
 
   if (init_vms (run) == -1)
     status = STATUS_FAILED;
   else if (open_target (run) == 0) {
-    if (prepare (run) == 0) {
+    if (prepare (run) == 0 && run_schedule_init (run) == 0) {
       run_watched (run);
       status = combine (run);
       *result = run_result (run, status);
@@ -442,6 +436,10 @@ run_plan (struct run *run, json_t **result)
   if (run->target)
     run->target_ops->close (run->target);
   free (run->folder);
+  schedule_free (&run->schedule);
+  pthread_cond_destroy (&run->all_ended);
+  pthread_cond_destroy (&run->changed);
+  pthread_mutex_destroy (&run->lock);
   limit_destroy (&run->disks);
   limit_destroy (&run->conversions);
   budget_destroy (&run->budget);

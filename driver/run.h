@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * The pipeline: what `nbdlift run' does once the plan is chosen and
- * checked.  run.c starts the VMs, run_vm.c walks one through its steps,
- * run_volumes.c makes its volumes, run_disks.c is its DiskTransfer,
- * run_finish.c what comes after.
+ * checked.  run.c prepares the VMs, run_schedule.c starts them, run_vm.c
+ * walks one through its steps, run_volumes.c makes its volumes,
+ * run_disks.c is its DiskTransfer, run_finish.c what comes after.
  */
 #ifndef NBDLIFT_RUN_H
 #define NBDLIFT_RUN_H
@@ -23,17 +23,19 @@
 #include "driver/preflight.h"
 #include "driver/progress.h"
 #include "driver/run_status.h"
+#include "driver/schedule.h"
 #include "driver/session.h"
 #include "driver/target/target.h"
 
-#define DEFAULT_MAX_INFLIGHT 20 /* disks at once, as Forklift's default */
+/* Disks at once on one host, as Forklift's controller_max_vm_inflight. */
+#define DEFAULT_MAX_INFLIGHT 20
 #define MAX_DISKS_PER_VM 4      /* at once */
 #define MAX_CONVERSIONS 8       /* at once, and one per two processors */
 
 struct run_options {
   const char *output;           /* folder of the directory target */
   const char *state;            /* state folder; NULL: the target's own */
-  unsigned max_inflight;
+  unsigned max_inflight;        /* disks per host */
   uint64_t rate;                /* bytes per second, all disks; 0: no limit */
   uint64_t memory;              /* bytes of buffers; 0: BUDGET_MEMORY */
   bool verify_manifest;
@@ -50,15 +52,20 @@ struct run {
   char *folder;                 /* state of this plan */
   int lock_fd;
   struct progress *progress;
-  struct limit disks;           /* in flight, of all VMs */
+  struct limit disks;           /* in flight, of all hosts: as many as the
+                                   memory for buffers allows */
   struct limit conversions;     /* likewise: each runs a machine of its own */
   struct copy_budget budget;    /* of all copies */
   unsigned copies;              /* at most so many run at once */
   struct run_vm *vms;           /* one per pre */
   size_t nr_vms;
-  atomic_size_t next;           /* the next VM to take */
   time_t started;
-  atomic_bool ended;            /* all VMs: the status thread can end */
+
+  pthread_mutex_t lock;         /* of: */
+  pthread_cond_t changed;       /* the schedule, or that a VM is cancelled */
+  pthread_cond_t all_ended;
+  struct schedule schedule;     /* of vms */
+  bool ended;                   /* all VMs: the status thread can end */
 };
 
 /* One VM of a run. */
@@ -120,6 +127,21 @@ extern int run_vm_prepare (struct run_vm *rv);
 /* The pipeline.  Sets RV->result. */
 extern void run_vm_pipeline (struct run_vm *rv);
 extern void run_vm_free (struct run_vm *rv);
+
+/* run_schedule.c */
+
+/* How many disks of all VMs can be in flight at once.  Before the threads
+ * start.  0, or -1 reported.
+ */
+extern int run_schedule_init (struct run *run);
+/* Run all VMs to their ends. */
+extern void run_all_vms (struct run *run);
+/* From now on at most DISKS of the VM are in flight. */
+extern void run_vm_shrink (struct run_vm *rv, unsigned disks);
+/* At most so many are. */
+extern unsigned run_vm_disks (const struct run_vm *rv);
+/* A VM is cancelled: it may be one that waits for its turn. */
+extern void run_schedule_wake (struct run *run);
 
 /* run_volumes.c */
 

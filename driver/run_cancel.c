@@ -6,6 +6,7 @@
  */
 #include "common/include/cleanup.h"
 #include "common/util/log.h"
+#include "driver/cancel.h"
 #include "driver/plan_state.h"
 #include "driver/run.h"
 
@@ -47,12 +48,15 @@ run_look_for_cancels (struct run *run)
 {
   size_t i;
 
+  if (cancel_requested ())
+    run_schedule_wake (run);
   for (i = 0; i < run->nr_vms; i++) {
     struct run_vm *rv = &run->vms[i];
 
     if (!plan_state_is_asked (rv->folder))
       continue;
-    atomic_store (&rv->cancel, true);
+    if (!atomic_exchange (&rv->cancel, true))
+      run_schedule_wake (run);
     if (!atomic_load (&rv->ended))
       continue;
     log_scope_enter (&rv->scope);

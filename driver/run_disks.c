@@ -42,6 +42,7 @@ struct transfer {
   struct served_vm *served;     /* NULL if all are blank */
   pthread_mutex_t lock;         /* of served_error */
   struct limit disks;           /* of this VM in flight */
+  atomic_uint left;             /* disks that are not done */
 };
 
 struct disk_job {
@@ -399,6 +400,7 @@ disk_thread (void *opaque)
     limit_release (&rv->run->disks);
   }
   limit_release (&t->disks);
+  run_vm_shrink (rv, atomic_fetch_sub (&t->left, 1) - 1);
   return NULL;
 }
 
@@ -419,6 +421,7 @@ run_jobs (struct transfer *t, struct disk_job *jobs)
                                       t->rv->pre->vm.disks.ptr[i].name,
                                       PROGRESS_BYTES,
                                       t->rv->status.tasks[i].total);
+    atomic_fetch_add (&t->left, 1);
   }
   for (i = 0; i < nr_disks; i++) {
     if (jobs[i].t == NULL)
@@ -501,7 +504,7 @@ run_transfer (struct run_vm *rv, struct progress_line *line)
     }
   }
   pthread_mutex_init (&t.lock, NULL);
-  limit_init (&t.disks, MAX_DISKS_PER_VM);
+  limit_init (&t.disks, run_vm_disks (rv));
   run_jobs (&t, jobs);
   limit_destroy (&t.disks);
   pthread_mutex_destroy (&t.lock);

@@ -209,8 +209,12 @@ run_vm_pipeline (struct run_vm *rv)
 
   log_scope_enter (&rv->scope);
   for (i = 0; i < sizeof pipeline / sizeof pipeline[0] && r == 0; i++)
-    if (rv->status.steps[pipeline[i].step].present)
+    if (rv->status.steps[pipeline[i].step].present) {
       r = run_step (rv, i);
+      /* The next VM of its host can begin. */
+      if (pipeline[i].step == STEP_DISK_TRANSFER)
+        run_vm_shrink (rv, 0);
+    }
   if (r == -1) {
     /* What fails because we are being cancelled is no failure. */
     if (run_vm_cancelled (rv))

@@ -102,6 +102,12 @@ struct plan_secret {
 };
 DEFINE_VECTOR_TYPE (plan_secret_vector, struct plan_secret);
 
+/* A setting of nbdlift's own, which is not for the source: how many disks
+ * are in flight on one host, 1 to PLAN_MAX_INFLIGHT.
+ */
+#define PROVIDER_MAX_INFLIGHT "maxInflight"
+#define PLAN_MAX_INFLIGHT 1000
+
 struct plan_provider {
   struct object_meta meta;
   char *type;                   /* "ova", "vsphere", ... */

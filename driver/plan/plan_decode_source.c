@@ -149,6 +149,21 @@ static const struct field_word transports[] = {
   { NULL, 0 }
 };
 
+static int
+check_max_inflight (struct decoder *d, const struct yaml_node *node,
+                    void *base)
+{
+  uint64_t n;
+
+  if (node->type != YAML_STRING || (parse_u64 (node->text, &n) && n >= 1 &&
+                                    n <= PLAN_MAX_INFLIGHT))
+    return 0;
+  return decode_problem (d, PROBLEM_CRITICAL, "SettingsNotValid", node,
+                         PROVIDER_MAX_INFLIGHT, NULL, "'%s' is not a number "
+                         "from 1 to %d", printable (node->text),
+                         PLAN_MAX_INFLIGHT);
+}
+
 /* Keys of spec.settings; all values are strings. */
 static const struct field provider_settings[] = {
   { .name = "sdkEndpoint", .type = FIELD_ENUM, .words = sdk_endpoints },
@@ -162,6 +177,8 @@ static const struct field provider_settings[] = {
   { .name = "connections", .type = FIELD_STRING },
   { .name = "timeout", .type = FIELD_STRING },
   { .name = "proxy", .type = FIELD_STRING },
+  { .name = PROVIDER_MAX_INFLIGHT, .type = FIELD_STRING,
+    .check = check_max_inflight },
   { .name = "esxiCloneMethod", .type = FIELD_STRING, .flags = FIELD_UNUSED,
     .note = "known to Forklift from 2.9 (copy by the storage array)" },
   { .name = NULL }
@@ -202,6 +219,8 @@ check_one_setting (struct decoder *d, const struct yaml_node *node,
   if (f->flags & FIELD_UNUSED)
     return decode_problem (d, PROBLEM_ADVISORY, "SettingNotUsed", node, name,
                            NULL, "%s; nbdlift does not use it", f->note);
+  if (f->check)
+    return f->check (d, node, NULL);
   if (f->type != FIELD_ENUM || node->type != YAML_STRING)
     return 0;
   for (i = 0; f->words[i].name; ++i)
