@@ -57,7 +57,7 @@ make_paths (struct conversion *c)
     goto oom;
   }
   for (i = 0; i < c->vm->disks.len; ++i)
-    if (!c->vm->disks.ptr[i].lun &&
+    if (vm_disk_has_volume (&c->vm->disks.ptr[i]) &&
         string_vector_append_format (&c->overlays, "%s/overlay-%zu.qcow2",
                                      dir, c->overlays.len) == -1)
       goto oom;
@@ -161,7 +161,7 @@ write_domain (const struct conversion *c)
     return -1;
   }
   for (i = 0; i < c->vm->disks.len; ++i)
-    if (!c->vm->disks.ptr[i].lun) {
+    if (vm_disk_has_volume (&c->vm->disks.ptr[i])) {
       disks[i].file = c->overlays.ptr[n++];
       disks[i].format = "qcow2";
     }

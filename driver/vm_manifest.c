@@ -255,7 +255,7 @@ fill_disks (json_t *devices, json_t *pod, const struct vm_manifest_input *in)
   if (!disks || !volumes)
     return -1;
   for (i = 0; i < in->vm->disks.len; ++i) {
-    if (in->vm->disks.ptr[i].lun)
+    if (!vm_disk_has_volume (&in->vm->disks.ptr[i]))
       continue;
     disk = manifest_append (disks);
     volume = manifest_append (volumes);

@@ -34,6 +34,7 @@ free_disk (struct vm_disk *disk)
   free_ref (&disk->storage);
   free (disk->controller_model);
   free (disk->serial);
+  free (disk->identity);
 }
 
 static void

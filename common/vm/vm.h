@@ -60,12 +60,24 @@ struct vm_disk {
   char *controller_model;       /* "pvscsi", "lsilogic", "ahci", ... */
   unsigned controller, unit;    /* address on the source */
   char *serial;
+  char *identity;               /* the same text in all VMs of the source that
+                                   have this very disk attached, and in no
+                                   other; NULL: no other can have it */
   bool shared;                  /* attached to other VMs as well */
   bool lun;                     /* a direct LUN: not copied */
   bool blank;                   /* the source has no content for it: a new
                                    empty disk of this capacity */
+  bool left_out;                /* set by the driver: the new VM is made
+                                   without this shared disk */
 };
 DEFINE_VECTOR_TYPE (vm_disk_vector, struct vm_disk);
+
+/* True if the new VM has a volume for this disk. */
+static inline bool
+vm_disk_has_volume (const struct vm_disk *disk)
+{
+  return !disk->lun && !disk->left_out;
+}
 
 /* An address that the guest has on a NIC. */
 struct vm_ip {

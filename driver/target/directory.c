@@ -203,5 +203,6 @@ const struct target_ops target_directory = {
   .publish = directory_publish,
   .remove = directory_remove,
   .remove_owned = directory_remove_owned,
+  .find = directory_find,
   .state_dir = directory_state_dir,
 };

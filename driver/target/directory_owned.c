@@ -48,25 +48,23 @@ each_entry (const char *path, int (*fn) (const struct search *s,
   return r;
 }
 
+/* Who made the volume in FOLDER.  1 with *OWNER (malloc'ed, NULL if that is
+ * not said), 0 not one of ours, -1 reported.
+ */
 static int
-look_at_volume (const struct search *s, const char *namespace_,
-                const char *name)
+read_owner (const char *folder, char **owner)
 {
-  CLEANUP_FREE char *folder = path_format ("%s/%s/%s", s->d->path,
-                                           namespace_, name);
-  CLEANUP_FREE char *file = NULL, *image = NULL;
+  CLEANUP_FREE char *file = NULL;
   CLEANUP_JSON json_t *j = NULL;
-  const char *owner;
+  const char *text;
   struct stat st;
   int there;
 
-  if (folder == NULL)
-    return -1;
+  *owner = NULL;
   if (lstat (folder, &st) == -1 || !S_ISDIR (st.st_mode))
     return 0;
   file = path_format ("%s/.owner.json", folder);
-  image = path_format ("%s/disk.img", folder);
-  if (file == NULL || image == NULL)
+  if (file == NULL)
     return -1;
   there = look_for_file (file, NULL);
   if (there <= 0)
@@ -74,10 +72,39 @@ look_at_volume (const struct search *s, const char *namespace_,
   j = json_read_file (file, 1);
   if (j == NULL)
     return -1;
-  owner = json_get_string (j, "owner", NULL);
-  if (owner == NULL || strncmp (owner, s->prefix, strlen (s->prefix)) != 0)
+  text = json_get_string (j, "owner", NULL);
+  if (text == NULL)
     return 0;
-  if (s->keep_finished && look_for_file (image, NULL) != 0)
+  *owner = path_format ("%s", text);
+  return *owner ? 1 : -1;
+}
+
+/* Is the volume in FOLDER finished?  1, 0, or -1 reported. */
+static int
+is_finished (const char *folder)
+{
+  CLEANUP_FREE char *image = path_format ("%s/disk.img", folder);
+
+  return image ? look_for_file (image, NULL) : -1;
+}
+
+static int
+look_at_volume (const struct search *s, const char *namespace_,
+                const char *name)
+{
+  CLEANUP_FREE char *folder = path_format ("%s/%s/%s", s->d->path,
+                                           namespace_, name);
+  CLEANUP_FREE char *owner = NULL;
+  int r;
+
+  if (folder == NULL)
+    return -1;
+  r = read_owner (folder, &owner);
+  if (r <= 0)
+    return r;
+  if (strncmp (owner, s->prefix, strlen (s->prefix)) != 0)
+    return 0;
+  if (s->keep_finished && is_finished (folder) != 0)
     return 0;
   if (directory_remove (s->d, namespace_, name, owner) == -1)
     return -1;
@@ -105,4 +132,53 @@ directory_remove_owned (void *target, const char *prefix, bool keep_finished,
   const struct search s = { d, prefix, keep_finished, removed };
 
   return each_entry (d->path, look_at_namespace, d->path, &s);
+}
+
+char *
+directory_find (const char *spec, const char *namespace_, const char *owner,
+                bool *complete)
+{
+  CLEANUP_FREE char *parent = NULL;
+  char *name = NULL;
+  struct dirent *e;
+  int r = 0, err;
+  DIR *dir;
+
+  if (!safe_name ("namespace", namespace_))
+    return NULL;
+  parent = path_format ("%s/%s", spec, namespace_);
+  if (parent == NULL)
+    return NULL;
+  dir = opendir (parent);
+  if (dir == NULL) {
+    if (errno == ENOENT || errno == ENOTDIR)
+      errno = ENOENT;
+    else
+      log_error ("%s: %m", printable (parent));
+    return NULL;
+  }
+  errno = ENOENT;
+  while (r == 0 && name == NULL && (e = readdir (dir)) != NULL) {
+    CLEANUP_FREE char *folder = NULL, *is_of = NULL;
+
+    if (e->d_name[0] == '.')
+      continue;
+    folder = path_format ("%s/%s", parent, e->d_name);
+    r = folder ? read_owner (folder, &is_of) : -1;
+    if (r == 1) {
+      r = 0;
+      if (strcmp (is_of, owner) == 0) {
+        r = is_finished (folder);
+        *complete = r == 1;
+        name = r == -1 ? NULL : path_format ("%s", e->d_name);
+        r = name ? 0 : -1;
+      }
+    }
+    if (r == 0)
+      errno = ENOENT;
+  }
+  err = errno;
+  closedir (dir);
+  errno = err;
+  return name;
 }

@@ -35,6 +35,9 @@ extern int directory_remove_owned (void *target, const char *prefix,
                                    bool keep_finished,
                                    string_vector *removed);
 
+extern char *directory_find (const char *spec, const char *namespace_,
+                             const char *owner, bool *complete);
+
 /* directory_publish.c */
 extern int directory_publish (void *target, const char *namespace_,
                               const char *vm, const json_t *objects,

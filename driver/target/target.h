@@ -78,6 +78,14 @@ struct target_ops {
   int (*remove_owned) (void *target, const char *prefix, bool keep_finished,
                        string_vector *removed);
 
+  /* The name of the volume in NAMESPACE_ that OWNER has made; *COMPLETE
+   * tells if it is finished.  Changes nothing, and needs no open: SPEC is
+   * what open takes.  malloc'ed; NULL with errno, reported but for ENOENT,
+   * there is none.
+   */
+  char *(*find) (const char *spec, const char *namespace_,
+                 const char *owner, bool *complete);
+
   /* Folder for the journal of a run (directory target: DIR/.nbdlift),
    * created 0700.  malloc'ed, NULL reported.
    */

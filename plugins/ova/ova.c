@@ -364,6 +364,11 @@ fill_disk (const struct ova_vm *vm, size_t i, struct vm_disk *to)
     to->file = NULL;
     return -1;
   }
+  if (to->shared && asprintf (&to->identity, "%s disk %s",
+                              vm->package->package->path, disk->id) == -1) {
+    to->identity = NULL;
+    return -1;
+  }
   return 0;
 }
 

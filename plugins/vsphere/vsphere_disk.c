@@ -360,15 +360,20 @@ read_disk (const struct hardware *h, xmlNodePtr node, struct vsphere_vm *vm,
   to->storage.id = disk->datastore ? strdup (disk->datastore) : NULL;
   to->storage.name = datastore_name (name);
   to->version = make_version (backing, disk, to->capacity);
+  if (disk->datastore &&
+      asprintf (&to->identity, "%s %s", disk->datastore, name) == -1)
+    goto oom;
   if (asprintf (&to->id, "%s:%d", vm->vm.id, disk->key) == -1)
     to->id = NULL;
   if (to->name == NULL || to->file == NULL || to->format == NULL ||
       to->version == NULL || to->id == NULL ||
-      (c && to->controller_model == NULL)) {
-    log_oom ();
-    return -1;
-  }
+      (c && to->controller_model == NULL))
+    goto oom;
   return 0;
+
+ oom:
+  log_oom ();
+  return -1;
 }
 
 static unsigned

@@ -42,6 +42,10 @@ func (ds *datastore) link(name, target string) error {
 	if err := os.MkdirAll(filepath.Dir(file), 0700); err != nil {
 		return err
 	}
+	// A disk that VMs share is one file.
+	if there, err := os.Readlink(file); err == nil && there == target {
+		return nil
+	}
 	return os.Symlink(target, file)
 }
 
