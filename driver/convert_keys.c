@@ -116,7 +116,7 @@ v2v_keys_close (struct v2v_keys *k)
 static bool
 disk_name (size_t i, char *name)
 {
-  if (i >= 26 * 27)
+  if (i / 26 >= 27)
     return false;
   if (i < 26)
     snprintf (name, 8, "sd%c", (char) ('a' + i));

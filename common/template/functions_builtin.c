@@ -47,7 +47,7 @@ static int
 index_one (struct exec *x, const struct value *item, const struct value *v,
            struct value *r)
 {
-  size_t i;
+  size_t i = 0;
 
   switch (item->kind) {
   case VALUE_NONE: case VALUE_NULL:

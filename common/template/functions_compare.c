@@ -44,155 +44,130 @@ are_ints (enum class a, enum class b)
     (b == CLASS_INT || b == CLASS_UINT);
 }
 
+/* The functions below return 1 for yes, 0 for no, and -1 on error. */
+
 /* Two lists, maps or nothings. */
 static int
-equal_others (struct exec *x, const struct value *a, const struct value *b,
-              bool *equal)
+equal_others (struct exec *x, const struct value *a, const struct value *b)
 {
   CLEANUP_STRBUF struct strbuf text = { 0 };
 
   if (a->kind == VALUE_NONE || b->kind == VALUE_NONE)
-    *equal = a->kind == b->kind;
-  else if (a->kind == VALUE_DATA && b->kind == VALUE_DATA)
-    *equal = true;              /* there is only one */
-  else if (print_value (&text, a->kind == b->kind ? b : a) == -1)
+    return a->kind == b->kind;
+  if (a->kind == VALUE_DATA && b->kind == VALUE_DATA)
+    return true;                /* there is only one */
+  if (print_value (&text, a->kind == b->kind ? b : a) == -1)
     return exec_memory (x);
-  else if (a->kind != b->kind)
+  if (a->kind != b->kind)
     return call_error (x, "non-comparable types %s: %s, %s", text.ptr,
                        value_type_name (a), value_type_name (b));
-  else
-    return call_error (x, "non-comparable type %s: %s", text.ptr,
-                       value_type_name (b));
-  return 0;
+  return call_error (x, "non-comparable type %s: %s", text.ptr,
+                     value_type_name (b));
 }
 
 static int
-equal (struct exec *x, const struct value *a, const struct value *b,
-       bool *r)
+equal (struct exec *x, const struct value *a, const struct value *b)
 {
   const enum class ca = class_of (a), cb = class_of (b);
 
-  *r = false;
   if (are_ints (ca, cb))
-    *r = a->i == b->i;
-  else if (ca != cb) {
+    return a->i == b->i;
+  if (ca != cb) {
     if (a->kind != VALUE_NONE && b->kind != VALUE_NONE)
       return call_error (x, "incompatible types for comparison");
+    return false;
   }
-  else if (ca == CLASS_BOOL)
-    *r = a->b == b->b;
-  else if (ca == CLASS_FLOAT)
-    *r = a->f == b->f;
-  else if (ca == CLASS_STRING)
-    *r = compare_text (a->s, b->s) == 0;
-  else
-    return equal_others (x, a, b, r);
-  return 0;
+  switch (ca) {
+  case CLASS_BOOL: return a->b == b->b;
+  case CLASS_FLOAT: return a->f == b->f;
+  case CLASS_STRING: return compare_text (a->s, b->s) == 0;
+  default: return equal_others (x, a, b);
+  }
 }
 
 static int
-less (struct exec *x, const struct value *a, const struct value *b, bool *r)
+less (struct exec *x, const struct value *a, const struct value *b)
 {
   const enum class ca = class_of (a), cb = class_of (b);
 
   if (ca == INVALID || cb == INVALID)
     return call_error (x, "invalid type for comparison");
   if (are_ints (ca, cb))
-    *r = a->i < b->i;
-  else if (ca != cb)
+    return a->i < b->i;
+  if (ca != cb)
     return call_error (x, "incompatible types for comparison");
-  else if (ca == CLASS_FLOAT)
-    *r = a->f < b->f;
-  else if (ca == CLASS_STRING)
-    *r = compare_text (a->s, b->s) < 0;
-  else
-    return call_error (x, "invalid type for comparison");
-  return 0;
+  switch (ca) {
+  case CLASS_FLOAT: return a->f < b->f;
+  case CLASS_STRING: return compare_text (a->s, b->s) < 0;
+  default: return call_error (x, "invalid type for comparison");
+  }
 }
 
 static int
-less_or_equal (struct exec *x, const struct value *a, const struct value *b,
-               bool *r)
+less_or_equal (struct exec *x, const struct value *a, const struct value *b)
 {
-  if (less (x, a, b, r) == -1)
+  const int r = less (x, a, b);
+
+  return r != 0 ? r : equal (x, a, b);
+}
+
+/* True into *R if ANSWER is what is WANTED. */
+static int
+give (int answer, bool wanted, struct value *r)
+{
+  if (answer == -1)
     return -1;
-  return *r ? 0 : equal (x, a, b, r);
+  *r = value_bool (answer == wanted);
+  return 0;
 }
 
 static int
 call_eq (struct exec *x, const struct value *args, size_t nr,
          struct value *r)
 {
-  bool b = false;
+  int answer = 0;
   size_t i;
 
   if (nr < 2)
     return call_error (x, "missing argument for comparison");
-  for (i = 1; !b && i < nr; ++i)
-    if (equal (x, &args[0], &args[i], &b) == -1)
-      return -1;
-  *r = value_bool (b);
-  return 0;
+  for (i = 1; answer == 0 && i < nr; ++i)
+    answer = equal (x, &args[0], &args[i]);
+  return give (answer, true, r);
 }
 
 static int
 call_ne (struct exec *x, const struct value *args, size_t nr,
          struct value *r)
 {
-  bool b;
-
-  if (equal (x, &args[0], &args[1], &b) == -1)
-    return -1;
-  *r = value_bool (!b);
-  return 0;
+  return give (equal (x, &args[0], &args[1]), false, r);
 }
 
 static int
 call_lt (struct exec *x, const struct value *args, size_t nr,
          struct value *r)
 {
-  bool b;
-
-  if (less (x, &args[0], &args[1], &b) == -1)
-    return -1;
-  *r = value_bool (b);
-  return 0;
+  return give (less (x, &args[0], &args[1]), true, r);
 }
 
 static int
 call_le (struct exec *x, const struct value *args, size_t nr,
          struct value *r)
 {
-  bool b;
-
-  if (less_or_equal (x, &args[0], &args[1], &b) == -1)
-    return -1;
-  *r = value_bool (b);
-  return 0;
+  return give (less_or_equal (x, &args[0], &args[1]), true, r);
 }
 
 static int
 call_gt (struct exec *x, const struct value *args, size_t nr,
          struct value *r)
 {
-  bool b;
-
-  if (less_or_equal (x, &args[0], &args[1], &b) == -1)
-    return -1;
-  *r = value_bool (!b);
-  return 0;
+  return give (less_or_equal (x, &args[0], &args[1]), false, r);
 }
 
 static int
 call_ge (struct exec *x, const struct value *args, size_t nr,
          struct value *r)
 {
-  bool b;
-
-  if (less (x, &args[0], &args[1], &b) == -1)
-    return -1;
-  *r = value_bool (!b);
-  return 0;
+  return give (less (x, &args[0], &args[1]), false, r);
 }
 
 static int

@@ -145,7 +145,7 @@ fail_with (struct lexer *l, const char *text, struct strbuf *b)
   char *message = pool_alloc (l->pool, n + len + 1);
 
   if (message) {
-    memcpy (message, text, n);
+    memcpy (message, text, n + 1);
     if (len)
       memcpy (message + n, b->ptr, len);
   }

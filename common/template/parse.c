@@ -399,7 +399,7 @@ template_parse (const char *text, struct template_error *error)
   copy = pool_alloc (&t->pool, len + 1);
   if (copy == NULL)
     return NULL;
-  memcpy (copy, text, len);
+  memcpy (copy, text, len + 1);
   t->text = (struct text) { copy, len };
 
   p.t = t;

@@ -206,7 +206,7 @@ term (struct parser *p, bool *none)
   }
 }
 
-/* The fields that touch N: part of it, or a chain. */
+/* The fields that touch N, at least one: part of it, or a chain. */
 static struct node *
 chain (struct parser *p, struct node *n)
 {
@@ -219,10 +219,11 @@ chain (struct parser *p, struct node *n)
 
   if (n->type == NODE_FIELD || n->type == NODE_VARIABLE)
     r = strbuf_append_bytes (&b, n->text.ptr, n->text.len);
-  while (r == 0 && parse_peek (p)->type == TOKEN_FIELD) {
-    text = parse_next (p)->text;
-    r = strbuf_append_bytes (&b, text.ptr, text.len);
-  }
+  if (r == 0)
+    do {
+      text = parse_next (p)->text;
+      r = strbuf_append_bytes (&b, text.ptr, text.len);
+    } while (r == 0 && parse_peek (p)->type == TOKEN_FIELD);
   if (r == -1) {
     log_oom ();
     return NULL;

@@ -322,18 +322,18 @@ static int
 format_object (struct strbuf *b, struct spec f, int32_t verb,
                const struct value *v)
 {
-  const size_t nr = json_object_size (v->json);
-  CLEANUP_FREE const char **keys = calloc (nr + 1, sizeof *keys);
+  CLEANUP_FREE const char **keys =
+    calloc (json_object_size (v->json) + 1, sizeof *keys);
   const bool is_map = v->kind == VALUE_MAP;
   struct value key, value;
   const char *name;
   json_t *j;
-  size_t i = 0;
+  size_t nr = 0, i;
 
   if (keys == NULL || strbuf_append (b, is_map ? "map[" : "&{") == -1)
     return -1;
   json_object_foreach ((json_t *) v->json, name, j)
-    keys[i++] = name;
+    keys[nr++] = name;
   if (is_map)
     qsort (keys, nr, sizeof *keys, compare_keys);
   for (i = 0; i < nr; ++i) {

@@ -113,7 +113,7 @@ static bool
 unquote_one (struct text s, size_t *i, char quote, int32_t *c, bool *byte)
 {
   static const char from[] = "abfnrtv";
-  static const char to[] = "\a\b\f\n\r\t\v";
+  static const unsigned char to[] = "\a\b\f\n\r\t\v";
   const char *p;
   size_t width;
   uint32_t v;
@@ -160,7 +160,7 @@ unquote_one (struct text s, size_t *i, char quote, int32_t *c, bool *byte)
   case '\'': case '"':
     if (e != quote)
       return false;
-    v = e;
+    v = (unsigned char) e;
     break;
   default:
     return false;

@@ -48,11 +48,11 @@ struct match {
 };
 
 static int
-append_group (const struct match *m, struct strbuf *out, unsigned n)
+append_group (const struct match *m, struct strbuf *out, size_t n)
 {
   const PCRE2_SIZE *const at = pcre2_get_ovector_pointer (m->data);
 
-  if (n >= (unsigned) m->nr_groups || at[2 * n] == PCRE2_UNSET)
+  if (n >= (size_t) m->nr_groups || at[2 * n] == PCRE2_UNSET)
     return 0;
   return text_append (out, (struct text) { m->s.ptr + at[2 * n],
                       at[2 * n + 1] - at[2 * n] }, 1);

@@ -74,7 +74,7 @@ int
 regex_escape (struct translator *t, int32_t *c)
 {
   static const char from[] = "afnrtv";
-  static const char to[] = "\a\f\n\r\t\v";
+  static const unsigned char to[] = "\a\f\n\r\t\v";
   const size_t start = t->i++;
   const char *p;
   int i, r;
@@ -237,7 +237,7 @@ static int
 class_range (struct translator *t, size_t class)
 {
   const size_t start = t->i;
-  int32_t low, high;
+  int32_t low = 0, high;
   int r = class_char (t, class, &low);
 
   if (r != 0)

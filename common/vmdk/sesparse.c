@@ -56,7 +56,7 @@ enum {
 };
 
 static inline uint64_t
-field (const unsigned char *header, unsigned number)
+field (const unsigned char *header, size_t number)
 {
   return get_le64 (header + 8 * number);
 }

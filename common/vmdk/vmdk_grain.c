@@ -99,7 +99,7 @@ take_decoder (struct vmdk_cache *cache, size_t size)
     if (d == NULL)
       return NULL;
   }
-  if (d->size < size) {
+  if (d->buf == NULL || d->size < size) {
     buf = realloc (d->buf, size);
     if (buf == NULL) {
       give_decoder (cache, d);

@@ -212,7 +212,7 @@ config_block (const char *value)
 
   if (size == -1)
     return -1;
-  if (size < 64 * 1024 || size > 4 * 1024 * 1024 ||
+  if (size < INT64_C (64) << 10 || size > INT64_C (4) << 20 ||
       (size & (size - 1)) != 0) {
     nbdkit_error ("block must be a power of two from 64K to 4M");
     return -1;

@@ -119,7 +119,7 @@ close_all (struct opened *o)
 
 /* The digest of BLOCK in the state GENERATION, of N bytes. */
 static void
-digest_of (uint64_t block, unsigned generation, uint8_t *out, size_t n)
+digest_of (uint64_t block, size_t generation, uint8_t *out, size_t n)
 {
   size_t i;
 
@@ -670,7 +670,7 @@ test_hostile_records (void **state)
   write_file (file, end);
   o = open_usual ();
   assert_int_equal (copy_journal_count (o.j), BLOCKS);
-  assert_int_equal (file_size (), s.end[2] + 63 * (8 + 32 + 32));
+  assert_int_equal (file_size (), s.end[2] + UINT64_C (63) * (8 + 32 + 32));
   assert_int_equal (captured_errors, 0);
   assert_int_equal (claim (&o, 0, 20, 0), 0);
   assert_int_equal (claim (&o, 0, 1, 0), -1);
@@ -899,6 +899,7 @@ test_large_disk (void **state)
   uint8_t *digests = calloc (blocks, 16);
   struct timespec before, after;
   struct opened o = try_open (size, BLOCK_DIGEST_POLY1305, IDENTITY, false);
+  const size_t checkpoint = 64; /* MiB */
   size_t end;
 
   for (i = 0; i < blocks; i++)
@@ -907,14 +908,15 @@ test_large_disk (void **state)
   end = file_size ();
   assert_int_equal (end, HEADER_BYTES + 8 + 32 + 32);
 
-  /* A checkpoint of 64 MiB of data. */
   for (i = 0; i < blocks; i++)
     memcpy (digests + i * 16, &i, sizeof i);
-  assert_int_equal (copy_journal_append (o.j, numbers, digests, 64), 0);
+  assert_int_equal (copy_journal_append (o.j, numbers, digests, checkpoint),
+                    0);
   assert_true (file_size () - end <= 2500);
   /* All the rest at once. */
-  assert_int_equal (copy_journal_append (o.j, numbers + 64,
-                                         digests + 64 * 16, blocks - 64), 0);
+  assert_int_equal (copy_journal_append (o.j, numbers + checkpoint,
+                                         digests + checkpoint * 16,
+                                         blocks - checkpoint), 0);
   assert_int_equal (copy_journal_count (o.j), blocks);
   close_all (&o);
 

@@ -10,10 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/include/minmax.h"
 #include "driver/copy/copy_stream.h"
 #include "driver/copy/digest_tree.h"
 
-#define MIB (1 << 20)
 #define SIZE (5 * MIB + 12288)
 
 static char folder[64], file[80], digests[80];

@@ -164,17 +164,17 @@ static void
 test_plan (void **state)
 {
   CLEANUP_JSON json_t *j = NULL;
-  struct plan_vm_hook hooks[2] = {
+  static struct plan_vm_hook hooks[2] = {
     { .hook = { .name = (char *) "a", .namespace_ = (char *) "n" } },
     { .hook = { .name = (char *) "b" }, .post = true },
   };
-  struct plan_vm entry = {
+  static struct plan_vm entry = {
     .ref = { .name = (char *) "web" },
     .hooks = { hooks, 2, 2 },
     .luks = { .name = (char *) "keys" },
     .power = POWER_OFF,
   };
-  struct key_value label = {
+  static struct key_value label = {
     .key = (char *) "Team", .value = (char *) "shop",
   };
 

@@ -9,10 +9,11 @@
 
 #include <libdeflate.h>
 
+#include "common/include/minmax.h"
 #include "common/vmdk/vmdk_import.h"
 
-#define SECTOR 512
-#define GRAIN 65536
+#define SECTOR SECTOR_SIZE
+#define GRAIN (64 * KIB)
 #define GRAINS 20
 /* The last grain is not whole. */
 #define CAPACITY (GRAINS * GRAIN - 8 * SECTOR)
