@@ -4,7 +4,6 @@
  * began, and those that it will claim.
  */
 #include <errno.h>
-#include <poll.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -167,14 +166,9 @@ checkpoint_tick (struct checkpoint *c)
 static void
 wait_for_sync (struct checkpoint *c)
 {
-  struct pollfd pollfd = { .fd = c->thread.wake_fd, .events = POLLIN };
-
-  /* Others may have left the eventfd readable: then this is a loop of
-   * short waits.
-   */
-  for (look (c); c->running; look (c))
-    if (poll (&pollfd, 1, HOLD_MS) > 0 && c->running)
-      poll (NULL, 0, 1);
+  if (c->running)
+    workers_wait (&c->thread);
+  look (c);
 }
 
 int

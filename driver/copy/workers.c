@@ -43,6 +43,7 @@ end_job (struct workers *w, struct job *job)
     log_debug ("eventfd: %m");
   job->next = w->done;
   w->done = job;
+  pthread_cond_signal (&w->some_ended);
 }
 
 static void *
@@ -76,6 +77,7 @@ workers_start (struct workers *w, unsigned nr,
   w->todo_tail = &w->todo;
   pthread_mutex_init (&w->lock, NULL);
   pthread_cond_init (&w->more, NULL);
+  pthread_cond_init (&w->some_ended, NULL);
 
   w->own_wake_fd = wake_fd == -1;
   w->wake_fd = w->own_wake_fd ? eventfd (0, EFD_CLOEXEC | EFD_NONBLOCK)
@@ -131,6 +133,15 @@ workers_ended (struct workers *w)
 }
 
 void
+workers_wait (struct workers *w)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&w->lock);
+
+  while (w->done == NULL)
+    pthread_cond_wait (&w->some_ended, &w->lock);
+}
+
+void
 workers_stop (struct workers *w)
 {
   pthread_mutex_lock (&w->lock);
@@ -141,6 +152,7 @@ workers_stop (struct workers *w)
     pthread_join (w->thread[--w->nr], NULL);
   if (w->own_wake_fd && w->wake_fd >= 0)
     close (w->wake_fd);
+  pthread_cond_destroy (&w->some_ended);
   pthread_cond_destroy (&w->more);
   pthread_mutex_destroy (&w->lock);
 }

@@ -27,7 +27,7 @@ struct workers {
   pthread_t thread[WORKERS_MAX];
 
   pthread_mutex_t lock;         /* of: */
-  pthread_cond_t more;
+  pthread_cond_t more, some_ended;
   struct job *todo, **todo_tail;
   struct job *done;
   bool quit;
@@ -49,6 +49,11 @@ extern void workers_give (struct workers *w, struct job *job);
 
 /* All jobs that have ended since the last call, linked by next. */
 extern struct job *workers_ended (struct workers *w);
+
+/* Wait until workers_ended has a job to give.  One must have been given
+ * that it has not given back.
+ */
+extern void workers_wait (struct workers *w);
 
 /* Drop the jobs that no thread has begun, wait for the others, and end
  * the threads.
