@@ -3,7 +3,8 @@
  * nbdlift-plan(5) and the tables of fields say the same: each field of a
  * table is described under its kind with its type, each field described
  * is in a table, the example of each kind has all its fields, and the
- * examples load.
+ * examples load.  Each field has its origin, its default and an example of
+ * its own, which loads where it belongs.
  */
 #include <ctype.h>
 #include <setjmp.h>
@@ -324,6 +325,238 @@ test_examples (void **state)
   }
 }
 
+/* Load TEXT as a file, which FILE names.  The problems are the caller's. */
+static problem_vector
+load_text (const char *text)
+{
+  char name[] = "/tmp/test-plan-pod.XXXXXX";
+  const char *file = name;
+  problem_vector problems = EMPTY_VECTOR;
+  struct plan_set set;
+  FILE *fp;
+  int fd = mkstemp (name);
+
+  assert_int_not_equal (fd, -1);
+  fp = fdopen (fd, "w");
+  assert_non_null (fp);
+  fputs (text, fp);
+  fclose (fp);
+  assert_int_equal (plan_load (&file, 1, &set, &problems), 0);
+  unlink (name);
+  plan_set_free (&set);
+  return problems;
+}
+
+/* The item that begins with HEAD in TEXT, malloc'ed. */
+static char *
+item_of (const char *text, const char *head)
+{
+  const char *begin = strstr (text, head), *end;
+
+  if (begin == NULL) {
+    fail_msg ("no item %s", head);
+    return NULL;
+  }
+  end = strstr (begin + 2, "\n=");
+  assert_non_null (end);
+  return copy_of (begin, end + 1 - begin);
+}
+
+/* Where a field is from, and what holds without it: the first line of its
+ * description.
+ */
+static void
+check_origin (const char *item, const char *head, bool required)
+{
+  static const char *const origins[] = {
+    "MTV", "Kubernetes", "nbdlift", "Forklift 2.9", "Forklift 2.10",
+    "Forklift 2.11", "Forklift 2.12" };
+  const char *line = item + strlen (head) + 1, *rest = NULL;
+  size_t i, n;
+
+  if (strncmp (line, "From ", 5) == 0)
+    for (i = 0; i < sizeof origins / sizeof origins[0]; ++i) {
+      n = strlen (origins[i]);
+      if (strncmp (line + 5, origins[i], n) == 0 &&
+          strncmp (line + 5 + n, "; ", 2) == 0)
+        rest = line + 5 + n + 2;
+    }
+  if (rest == NULL)
+    fail_msg ("%s: does not begin with From ...", head);
+  else if (required != (strncmp (rest, "required.\n", 10) == 0) ||
+           (!required && strncmp (rest, "no default.\n", 12) != 0 &&
+            strncmp (rest, "default C<", 10) != 0 &&
+            strncmp (rest, "default: ", 9) != 0))
+    fail_msg ("%s: says %.*s", head, (int) strcspn (rest, "\n"), rest);
+}
+
+/* Append the lines of verbatim text at TEXT, INDENT to the right of where
+ * they were.
+ */
+static void
+append_verbatim (struct strbuf *b, const char *text, unsigned indent)
+{
+  const char *end;
+
+  for (; *text == ' '; text = *end ? end + 1 : end) {
+    end = strchrnul (text, '\n');
+    assert_int_equal (strbuf_printf (b, "%*s%.*s\n", (int) indent, "",
+                                     (int) (end - text - 1), text + 1), 0);
+  }
+}
+
+/* A manifest with nothing but the field L, as EXAMPLE has it. */
+static char *
+manifest_of (const struct line *l, const char *example)
+{
+  struct strbuf b = { 0 };
+  const char *p = l->path;
+  const char *group = strcmp (l->kind, "Secret") == 0 ? "v1" :
+    strcmp (l->kind, "NetworkAttachmentDefinition") == 0
+    ? "k8s.cni.cncf.io/v1" : "forklift.konveyor.io/v1beta1";
+  unsigned indent = 0;
+  size_t n;
+
+  strbuf_printf (&b, "apiVersion: %s\nkind: %s\n", group, l->kind);
+  for (; (n = strcspn (p, ".")) < strlen (p); p += n + 1) {
+    if (p[n - 1] == ']') {      /* the next field begins an entry */
+      strbuf_printf (&b, "%*s%.*s:\n%*s-\n", (int) indent, "",
+                     (int) n - 2, p, (int) indent, "");
+    }
+    else
+      strbuf_printf (&b, "%*s%.*s:\n", (int) indent, "", (int) n, p);
+    indent += 2;
+  }
+  append_verbatim (&b, example, indent);
+  return strbuf_steal (&b);
+}
+
+/* Is PROBLEM about the field PATH ("spec.vms[]"), or one inside of it, or
+ * about the text as such?
+ */
+static bool
+concerns (const struct problem *problem, const char *path)
+{
+  const char *p = problem->path, *q = path;
+
+  if (p == NULL)
+    return true;
+  while (*p && *q) {
+    if (*p != *q)
+      return false;
+    if (*p == '[') {
+      p += strcspn (p, "]");
+      q += strcspn (q, "]");
+    }
+    p++;
+    q++;
+  }
+  return *q == '\0' && (*p == '\0' || *p == '.' || *p == '[');
+}
+
+/* The examples of single fields. */
+static void
+test_fields (void **state)
+{
+  CLEANUP_FREE char *text = NULL, *head = NULL, *item = NULL, *name = NULL;
+  CLEANUP_FREE char *manifest = NULL;
+  const char *p = fields, *last, *snippet;
+  problem_vector problems;
+  struct line l;
+  size_t i, nr = 0;
+
+  while (next_line (&p, &l)) {
+    const bool common = strncmp (l.path, "metadata.", 9) == 0;
+    const bool required = strcmp (l.use, "required") == 0;
+
+    if (is_credential (&l) || is_common (&l) ||
+        strcmp (l.use, "unused") == 0)
+      continue;
+    free (text);
+    text = section (common ? "metadata" : l.kind);
+    free (head);
+    assert_int_not_equal (asprintf (&head, "\n=item %s%sB<%s> (%s%s)\n",
+                                    common ? "" : l.kind,
+                                    common ? "" : ": ", l.path, l.type,
+                                    required ? ", required" : ""), -1);
+    free (item);
+    item = item_of (text, head);
+    check_origin (item, head, required);
+
+    /* the last paragraph, which begins with the field's name */
+    last = strrchr (l.path, '.');
+    last = last ? last + 1 : l.path;
+    free (name);
+    assert_int_not_equal (asprintf (&name, "\n\n %.*s: ",
+                                    (int) strcspn (last, "["), last), -1);
+    snippet = strstr (item, name);
+    if (snippet == NULL) {      /* or alone on its line */
+      name[strlen (name) - 1] = '\n';
+      snippet = strstr (item, name);
+    }
+    if (snippet == NULL) {
+      fail_msg ("%s: no example", head);
+      return;
+    }
+    free (manifest);
+    manifest = manifest_of (&l, snippet + 2);
+    problems = load_text (manifest);
+    for (i = 0; i < problems.len; ++i)
+      if (concerns (&problems.ptr[i], l.path) ||
+          strcmp (problems.ptr[i].type, "UnknownField") == 0) {
+        problem_print (stderr, &problems);
+        fail_msg ("the example of %s %s:\n%s", l.kind, l.path, manifest);
+      }
+    problem_vector_free (&problems);
+    nr++;
+  }
+  assert_true (nr > 100);
+}
+
+/* The examples of Secrets, by type of provider. */
+static void
+test_secrets (void **state)
+{
+  static const char *const types[] =
+    { "ova", "vsphere", "ovirt", "openstack", "openshift", "host" };
+  CLEANUP_FREE char *text = section ("Secret");
+  CLEANUP_FREE char *head = NULL, *item = NULL;
+  const char *p;
+  size_t i, nr = 0;
+
+  for (i = 0; i < sizeof types / sizeof types[0]; ++i) {
+    const bool host = strcmp (types[i], "host") == 0;
+
+    free (head);
+    assert_int_not_equal (asprintf (&head, "\n=item B<%s>\n", types[i]), -1);
+    free (item);
+    item = item_of (text, head);
+    p = strstr (item, "\n stringData:\n");
+    if (p == NULL)
+      fail_msg ("no example of a Secret for %s", types[i]);
+    for (; p; p = strstr (p + 1, "\n stringData:\n")) {
+      struct strbuf b = { 0 };
+      CLEANUP_FREE char *manifest = NULL;
+      problem_vector problems;
+
+      strbuf_printf (&b, "apiVersion: v1\nkind: Secret\nmetadata:\n"
+                     "  name: x\n  labels: {%s: %s}\n", host ?
+                     "createdForResourceType" : "createdForProviderType",
+                     host ? "hosts" : types[i]);
+      append_verbatim (&b, p + 1, 0);
+      manifest = strbuf_steal (&b);
+      problems = load_text (manifest);
+      if (problems.len > 0) {
+        problem_print (stderr, &problems);
+        fail_msg ("the example of a Secret for %s:\n%s", types[i], manifest);
+      }
+      problem_vector_free (&problems);
+      nr++;
+    }
+  }
+  assert_int_equal (nr, 8);
+}
+
 int
 main (void)
 {
@@ -332,6 +565,8 @@ main (void)
     cmocka_unit_test (test_credentials),
     cmocka_unit_test (test_known),
     cmocka_unit_test (test_examples),
+    cmocka_unit_test (test_fields),
+    cmocka_unit_test (test_secrets),
   };
 
   return cmocka_run_group_tests (tests, setup, teardown);
