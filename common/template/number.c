@@ -9,19 +9,11 @@
 #include <string.h>
 
 #include "common/include/cleanup.h"
+#include "common/include/hex.h"
 #include "common/include/minmax.h"
 #include "common/template/private.h"
 
 #define MAX_DIGITS 400          /* of a number in a template */
-
-static int
-digit_value (char c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  c |= 0x20;
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 /* "_" only between digits, or between a prefix and a digit. */
 static bool
@@ -41,7 +33,7 @@ underscores_ok (struct text s)
   for (; i < s.len; ++i) {
     const char c = s.ptr[i];
 
-    if ((c >= '0' && c <= '9') || (hex && digit_value (c) >= 0))
+    if ((c >= '0' && c <= '9') || (hex && hex_digit (c) >= 0))
       before = '0';
     else if (c == '_') {
       if (before != '0')
@@ -82,9 +74,7 @@ strip (struct text s, char buf[MAX_DIGITS])
 static bool
 parse_digits (const char *s, uint64_t *r)
 {
-  unsigned base = 10;
-  uint64_t v = 0;
-  int d;
+  int base = 10;
 
   if (s[0] == '0' && s[1] != '\0') {
     const char *const p = strchr ("bBoOxX", s[1]);
@@ -93,17 +83,7 @@ parse_digits (const char *s, uint64_t *r)
       (s[1] | 0x20) == 'o' ? 8 : 16;
     s += p ? 2 : 1;
   }
-  if (*s == '\0')
-    return false;
-  for (; *s; ++s) {
-    d = digit_value (*s);
-    if (d < 0 || (unsigned) d >= base ||
-        __builtin_mul_overflow (v, base, &v) ||
-        __builtin_add_overflow (v, (uint64_t) d, &v))
-      return false;
-  }
-  *r = v;
-  return true;
+  return parse_u64_n (s, strlen (s), base, r);
 }
 
 bool

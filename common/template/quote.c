@@ -75,34 +75,13 @@ quote_append_unicode (struct strbuf *b, int32_t c)
   return strbuf_append_char (b, '\'');
 }
 
-static int
-hex_digit (char c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
-}
-
 /* N digits of BASE at S[*I], which moves behind them. */
 static bool
-digits (struct text s, size_t *i, size_t n, unsigned base, uint32_t *r)
+digits (struct text s, size_t *i, size_t n, int base, uint64_t *r)
 {
-  uint32_t v = 0;
-  int d;
-
-  if (s.len - *i < n)
+  if (s.len - *i < n || !parse_u64_n (s.ptr + *i, n, base, r))
     return false;
-  for (; n > 0; --n) {
-    d = hex_digit (s.ptr[(*i)++]);
-    if (d < 0 || (unsigned) d >= base)
-      return false;
-    v = v * base + d;
-  }
-  *r = v;
+  *i += n;
   return true;
 }
 
@@ -116,7 +95,7 @@ unquote_one (struct text s, size_t *i, char quote, int32_t *c, bool *byte)
   static const unsigned char to[] = "\a\b\f\n\r\t\v";
   const char *p;
   size_t width;
-  uint32_t v;
+  uint64_t v;
   char e;
 
   *byte = false;

@@ -8,20 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/include/hex.h"
 #include "common/include/minmax.h"
 #include "common/template/regex_private.h"
-
-static int
-unhex (int32_t c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
-}
 
 /* What follows "\x".  *C is -1 if it is no number. */
 static int
@@ -41,10 +30,10 @@ hex_escape (struct translator *t, int32_t *c)
       r = regex_next (t, &digit);
       if (r != 0)
         return r;
-      if (unhex (digit) < 0)
+      if (hex_digit (digit) < 0)
         v = -0x200;             /* stays negative; the other one is read */
       else
-        v = v * 16 + unhex (digit);
+        v = v * 16 + hex_digit (digit);
     }
     *c = v < 0 ? -1 : v;
     return 0;
@@ -58,9 +47,9 @@ hex_escape (struct translator *t, int32_t *c)
       return r;
     if (digit == '}')
       break;
-    if (unhex (digit) < 0)
+    if (hex_digit (digit) < 0)
       return 0;
-    v = v * 16 + unhex (digit);
+    v = v * 16 + hex_digit (digit);
     if (v > 0x10ffff)
       return 0;
   }

@@ -10,6 +10,7 @@
 
 #include <openssl/evp.h>
 
+#include "common/include/hex.h"
 #include "common/include/minmax.h"
 #include "common/util/digest.h"
 #include "common/util/log.h"
@@ -166,18 +167,6 @@ hex_of_bytes (const uint8_t *bytes, size_t n, char *hex)
   hex[2 * n] = '\0';
 }
 
-static int
-nibble (char c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
-}
-
 bool
 bytes_of_hex (const char *hex, size_t len, uint8_t *bytes, size_t n)
 {
@@ -186,10 +175,10 @@ bytes_of_hex (const char *hex, size_t len, uint8_t *bytes, size_t n)
   if (len % 2 != 0 || len / 2 != n)
     return false;
   for (i = 0; i < len; ++i)
-    if (nibble (hex[i]) == -1)
+    if (hex_digit (hex[i]) == -1)
       return false;
   for (i = 0; i < n; ++i)
-    bytes[i] = nibble (hex[2 * i]) * 16 + nibble (hex[2 * i + 1]);
+    bytes[i] = hex_digit (hex[2 * i]) * 16 + hex_digit (hex[2 * i + 1]);
   return true;
 }
 
@@ -203,7 +192,7 @@ is_uuid (const char *s)
       if (s[i] != '-')
         return false;
     }
-    else if (nibble (s[i]) == -1)       /* also stops at the NUL */
+    else if (hex_digit (s[i]) == -1)       /* also stops at the NUL */
       return false;
   }
   return s[i] == '\0';

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "common/include/checked.h"
+#include "common/include/hex.h"
 #include "common/include/minmax.h"
 #include "common/util/strbuf.h"
 
@@ -245,18 +246,6 @@ printable (const char *s)
   return slot;
 }
 
-static int
-digit_value (char c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return 16;
-}
-
 bool
 parse_u64_n (const char *s, size_t n, int base, uint64_t *r)
 {
@@ -266,9 +255,9 @@ parse_u64_n (const char *s, size_t n, int base, uint64_t *r)
   if (n == 0)
     return false;
   for (i = 0; i < n; ++i) {
-    int digit = digit_value (s[i]);
+    int digit = hex_digit (s[i]);
 
-    if (digit >= base ||
+    if (digit == -1 || digit >= base ||
         !checked_mul (v, base, &v) || !checked_add (v, digit, &v))
       return false;
   }

@@ -51,7 +51,7 @@ extern const char *printable (const char *s);
  */
 extern bool parse_u64 (const char *s, uint64_t *r);
 
-/* As parse_u64, but the first N bytes of S only, in BASE 8, 10 or 16. */
+/* As parse_u64, but the first N bytes of S only, in BASE 2 to 16. */
 extern bool parse_u64_n (const char *s, size_t n, int base, uint64_t *r);
 
 /* The whole of S as a number of bytes: decimal, then nothing or one of

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/include/hex.h"
 #include "common/util/log.h"
 #include "common/vm/vm.h"
 
@@ -134,18 +135,6 @@ vm_add_concern (struct vm *vm, const char *id, const char *label,
     return -1;
   }
   return 0;
-}
-
-static int
-hex_digit (char c)
-{
-  if (c >= '0' && c <= '9')
-    return c - '0';
-  if (c >= 'a' && c <= 'f')
-    return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F')
-    return c - 'A' + 10;
-  return -1;
 }
 
 /* How many digits stand between two separators: 2 in "00:50:...", 4 in
