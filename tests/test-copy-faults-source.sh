@@ -169,6 +169,7 @@ begin () {
   kill -KILL "$copy_pid"
   wait "$copy_pid" 2>/dev/null || true
   interrupted
+  start_source -- file "$tmp/disk.raw"
 }
 
 echo "== the source has changed since"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: BSD-3-Clause
+# limit: 300
 #
 # Hooks with the real ansible-playbook: what a playbook is told, when it is
 # run, how often, and what its failure, its deadline and a signal do.
