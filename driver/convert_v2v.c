@@ -37,7 +37,7 @@
  */
 #define STOP_GRACE_MS 5000
 
-bool
+static bool
 kvm_works (void)
 {
   CLEANUP_CLOSE int fd = open ("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -57,15 +57,21 @@ user_forces_tcg (void)
   return settings && strstr (settings, "force_tcg");
 }
 
+bool
+v2v_use_kvm (void)
+{
+  return !user_forces_tcg () && kvm_works ();
+}
+
 /* What is converted. */
 struct domain {
+  const struct vm *vm;
   const char *xml_file;
   size_t nr_disks;
 };
 
-/* What libguestfs needs in its environment, as NAME=VALUE. */
-static int
-make_environment (string_vector *env, bool kvm, const char *tmpdir)
+int
+v2v_environment (string_vector *env, bool kvm, const char *tmpdir)
 {
   const char *settings = getenv ("LIBGUESTFS_BACKEND_SETTINGS");
   const char *old_tmpdir = getenv ("TMPDIR");
@@ -116,6 +122,8 @@ make_argv (string_vector *argv, const struct domain *domain, int message_fd,
       string_vector_append_dup (argv, "--root") == -1 ||
       string_vector_append_dup (argv, options->root ? options->root
                                 : "first") == -1)
+    goto oom;
+  if (options->static_ips && v2v_addresses_argv (domain->vm, argv) == -1)
     goto oom;
   if (v2v_keys_argv (keys, domain->nr_disks, argv) == -1 ||
       string_vector_append_dup (argv, "-i") == -1 ||
@@ -212,11 +220,14 @@ follow (pid_t pid, int fd, struct v2v_messages *m,
   return -1;
 }
 
-static void
-remove_tmpdir (char **tmpdir)
+void
+v2v_remove_tmpdir (char **tmpdir)
 {
+  const int err = errno;
+
   if (*tmpdir)
     plan_state_remove_tree (*tmpdir);
+  errno = err;
   free (*tmpdir);
 }
 
@@ -231,7 +242,7 @@ run (const struct domain *domain, bool kvm, int log_fd,
   struct subprocess_options o = SUBPROCESS_OPTIONS_INIT;
   CLEANUP_CLOSE int read_end = -1;
   CLEANUP_V2V_KEYS struct v2v_keys keys = V2V_KEYS_INIT;
-  __attribute__ ((cleanup (remove_tmpdir))) char *tmpdir = serve_folder ();
+  CLEANUP_V2V_TMPDIR char *tmpdir = serve_folder ();
   int pipe_fds[2], keep[V2V_MAX_KEYS + 2];
   pid_t pid;
 
@@ -252,7 +263,7 @@ run (const struct domain *domain, bool kvm, int log_fd,
   o.stderr_fd = log_fd;
   o.keep_fds = keep;
   if (fcntl (read_end, F_SETFL, O_NONBLOCK) == -1 ||
-      make_environment (&env, kvm, tmpdir) == -1 ||
+      v2v_environment (&env, kvm, tmpdir) == -1 ||
       make_argv (&argv, domain, pipe_fds[1], &keys, options) == -1) {
     close (pipe_fds[1]);
     return -1;
@@ -397,14 +408,18 @@ try_v2v (const struct domain *domain, bool kvm,
 }
 
 int
-v2v_run (const char *xml_file, size_t nr_disks,
+v2v_run (const struct vm *vm, const char *xml_file,
          const struct convert_options *options,
          struct convert_result *result)
 {
-  const struct domain domain = { xml_file, nr_disks };
-  const bool kvm = !user_forces_tcg () && kvm_works ();
+  struct domain domain = { .vm = vm, .xml_file = xml_file };
+  const bool kvm = v2v_use_kvm ();
   bool again = false;
+  size_t i;
   int r;
+
+  for (i = 0; i < vm->disks.len; i++)
+    domain.nr_disks += !vm->disks.ptr[i].lun;
 
   r = try_v2v (&domain, kvm, options, result, &again);
   if (again) {
