@@ -111,7 +111,8 @@ test_read_error (void **state)
 static void
 test_error_filter (void **state)
 {
-  START_SERVER ("--filter=error", "pattern", "size=64M",
+  /* Reads enough that one of them fails. */
+  START_SERVER ("--filter=error", "pattern", "size=512M",
                 "error-pread=EIO", "error-pread-rate=10%");
   assert_failed (copy_to (in_folder ("ours"), &defaults), EIO,
                  COPY_SIDE_SOURCE);
