@@ -8,7 +8,9 @@
  * near is near enough.  From the second such read on, whole blocks after
  * it are fetched, two at first, twice as many each time, up to two for
  * each connection.  Connections that a reader waits for are never taken
- * for this: many reads at once need no help.
+ * for this, and a reader that itself asks for enough to keep all of them
+ * busy gets no help: its bytes go straight into its buffers, while those
+ * of a block are copied once more.
  *
  * A read that continues nothing takes the place of the reader that has
  * not been seen for longest, and what was read ahead of that one is
@@ -20,6 +22,9 @@
 #define HITS_TO_BEGIN 2
 /* Blocks without data that are passed over in one go. */
 #define MAX_PASSED 256
+
+/* What a reader asked for at once is forgotten in so many reads. */
+#define DEPTH_MEMORY 64
 
 /* What was read ahead for S continues S, too. */
 static bool
@@ -41,6 +46,7 @@ http_ahead_note (struct http_file *f, uint64_t offset, size_t count)
     s = &f->streams[i];
     if (continues (s, offset, slack)) {
       s->next = MAX (s->next, offset + count);
+      s->depth = MAX (f->reading, s->depth - s->depth / DEPTH_MEMORY);
       s->used = ++f->tick;
       s->hits++;
       return s;
@@ -69,7 +75,8 @@ http_ahead_plan (struct http_file *f, struct http_stream_pos *s)
   uint64_t index, end;
   unsigned passed = 0;
 
-  if (client->no_readahead || s->hits < HITS_TO_BEGIN)
+  if (client->no_readahead || s->hits < HITS_TO_BEGIN ||
+      s->depth >= (uint64_t) client->limit * block)
     return;
   if (s->window == 0)
     s->window = 1;

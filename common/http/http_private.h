@@ -375,6 +375,7 @@ struct http_stream_pos {        /* one sequential reader */
   uint64_t ahead;               /* blocks were read ahead up to here */
   unsigned window;              /* blocks */
   unsigned hits;
+  uint64_t depth;               /* bytes asked for at once, of late */
   uint64_t used;                /* tick of its last read */
 };
 
@@ -394,6 +395,7 @@ struct http_file {
   /* The client's lock. */
   unsigned transfers;           /* that use it */
   bool closing;                 /* they are to end */
+  uint64_t reading;             /* bytes that readers wait for */
   struct http_stream_pos streams[HTTP_STREAMS];
   uint64_t tick;
 };

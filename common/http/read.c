@@ -272,8 +272,10 @@ read_segment (struct http_file *f, void *buf, size_t count,
       err = ESHUTDOWN;
       r = -1;
     }
-    else
+    else {
+      f->reading += count;
       begin_read (&read, buf, count, offset);
+    }
     for (i = 0; i < read.nr_parts; ++i) {
       const bool right = r == 0 && finish_part (&read, &parts[i]) == 0;
 
@@ -282,6 +284,7 @@ read_segment (struct http_file *f, void *buf, size_t count,
         r = -1;
       }
       end_part (&read, &parts[i], right ? parts[i].length : 0);
+      f->reading -= parts[i].length;
     }
   }
   pthread_cond_destroy (&read.changed);

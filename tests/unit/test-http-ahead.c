@@ -190,6 +190,7 @@ struct reader {
   struct http_file *f;
   uint64_t first, step, end;
   size_t count;
+  unsigned pause;               /* us after each, as a writer's */
 };
 
 static void *
@@ -198,8 +199,10 @@ read_stripe (void *opaque)
   struct reader *r = opaque;
   uint64_t offset;
 
-  for (offset = r->first; offset < r->end; offset += r->step)
+  for (offset = r->first; offset < r->end; offset += r->step) {
     read_right (r->f, r->count, offset);
+    usleep (r->pause);
+  }
   return NULL;
 }
 
@@ -232,6 +235,39 @@ test_neighbours (void **state)
     fail_msg ("%llu bytes", (unsigned long long) stats.bytes);
   assert_true (server_count ("neighbours", "max_in_flight") > 1);
   assert_true (server_count ("neighbours", "max_in_flight") <= 8);
+}
+
+/* A reader that asks for enough at once is not helped, even while it does
+ * something else: its bytes would be copied twice.
+ */
+static void
+test_deep (void **state)
+{
+  struct http_options o = default_options ();
+  CLEANUP_CLIENT struct http_client *client = NULL;
+  CLEANUP_HTTP_FILE struct http_file *f = NULL;
+  struct http_stats stats;
+  struct reader readers[8];
+  pthread_t threads[8];
+  size_t i;
+
+  o.connections = 4;
+  client = http_client_new (&o);
+  f = open_disk (client, "key=deep&size=134217728&delay=10");
+  for (i = 0; i < 8; ++i) {
+    readers[i] = (struct reader) {
+      .f = f, .first = i * 2 * MIB, .step = 16 * MIB,
+      .end = 128 * MIB, .count = 2 * MIB, .pause = 30000,
+    };
+    pthread_create (&threads[i], NULL, read_stripe, &readers[i]);
+  }
+  for (i = 0; i < 8; ++i)
+    pthread_join (threads[i], NULL);
+  http_client_stats (client, &stats);
+  /* Some before that is known. */
+  assert_true (stats.ahead_blocks <= 4);
+  assert_true (stats.copied <= 4 * MIB);
+  assert_int_equal (server_count ("deep", "max_in_flight"), 4);
 }
 
 /* Many sequential readers with little memory: all right, and no more
@@ -422,6 +458,7 @@ main (void)
     cmocka_unit_test (test_sparse),
     cmocka_unit_test (test_random),
     cmocka_unit_test (test_neighbours),
+    cmocka_unit_test (test_deep),
     cmocka_unit_test (test_memory),
     cmocka_unit_test (test_close),
     cmocka_unit_test (test_ahead_faults),
