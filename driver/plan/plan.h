@@ -175,6 +175,7 @@ DEFINE_VECTOR_TYPE (plan_hook_vector, struct plan_hook);
 struct plan_nad {               /* NetworkAttachmentDefinition */
   struct object_meta meta;
   char *route;                  /* annotation forklift.konveyor.io/route */
+  bool default_route;           /* its own configuration has one */
 };
 DEFINE_VECTOR_TYPE (plan_nad_vector, struct plan_nad);
 

@@ -180,6 +180,52 @@ check_source_type (const struct checker *c, const struct plan *plan,
   return 0;
 }
 
+/* Behind masquerade a guest has another address than its own. */
+static int
+check_static_ips (const struct checker *c, const struct plan *plan)
+{
+  const struct plan_network_map *map =
+    plan_find_network_map (c->set, &plan->network_map,
+                           plan->meta.namespace_);
+  size_t i;
+
+  for (i = 0; map && plan->preserve_static_ips && i < map->rows.len; ++i)
+    if (map->rows.ptr[i].kind == NETWORK_POD)
+      return check_problem (c, PROBLEM_WARN,
+                            "NetMapPreservingIPsOnPodNetwork", "Plan",
+                            &plan->meta, &plan->network_map.where,
+                            "spec.preserveStaticIPs", "map it to a network "
+                            "of type multus", "a guest cannot use its own "
+                            "addresses on the pod network, to which "
+                            "spec.map[%zu] of NetworkMap %s leads", i,
+                            printable (map->meta.name));
+  return 0;
+}
+
+static int
+check_transfer_network (const struct checker *c, const struct plan *plan)
+{
+  const struct object_ref *ref = &plan->transfer_network;
+  const struct plan_nad *nad;
+
+  if (ref->name == NULL)
+    return 0;
+  nad = plan_find_nad (c->set, ref, plan->meta.namespace_);
+  /* It may well be in the cluster alone. */
+  if (nad == NULL)
+    return check_missing (c, PROBLEM_ADVISORY, "TransferNetworkNotValid",
+                          "Plan", &plan->meta, ref, "spec.transferNetwork",
+                          "NetworkAttachmentDefinition");
+  if (nad->route || nad->default_route)
+    return 0;
+  return check_problem (c, PROBLEM_WARN, "TransferNetworkMissingDefaultRoute",
+                        "Plan", &plan->meta, &ref->where,
+                        "spec.transferNetwork", "give the address of its "
+                        "gateway in the annotation forklift.konveyor.io/route, "
+                        "or none", "NetworkAttachmentDefinition %s has no "
+                        "route", printable (nad->meta.name));
+}
+
 static int
 check_plan (const struct checker *c, const struct plan *plan)
 {
@@ -191,18 +237,10 @@ check_plan (const struct checker *c, const struct plan *plan)
   if (source && source->type &&
       check_source_type (c, plan, source) == -1)
     return -1;
-  if (check_maps (c, plan) == -1 || check_vms (c, plan) == -1)
+  if (check_maps (c, plan) == -1 || check_static_ips (c, plan) == -1 ||
+      check_vms (c, plan) == -1)
     return -1;
-
-  /* The definition may well be in the cluster alone. */
-  if (plan->transfer_network.name &&
-      !plan_find_nad (c->set, &plan->transfer_network,
-                      plan->meta.namespace_))
-    return check_missing (c, PROBLEM_ADVISORY, "TransferNetworkNotValid",
-                          "Plan", &plan->meta, &plan->transfer_network,
-                          "spec.transferNetwork",
-                          "NetworkAttachmentDefinition");
-  return 0;
+  return check_transfer_network (c, plan);
 }
 
 static bool
@@ -218,12 +256,40 @@ vm_matches (const struct plan_vm *vm, const struct plan_ref *ref)
   return true;
 }
 
+/* An entry of spec.cancel must mean one VM of the plan. */
+static int
+check_cancel (const struct checker *c, const struct plan_migration *m,
+              const struct plan *plan, size_t i)
+{
+  const struct plan_ref *ref = &m->cancel.ptr[i];
+  char path[64];
+  size_t j, fits = 0, named = 0;
+
+  for (j = 0; j < plan->vms.len; ++j) {
+    fits += vm_matches (&plan->vms.ptr[j], ref);
+    named += ref->id == NULL && ref->name && plan->vms.ptr[j].ref.name &&
+      strcmp (ref->name, plan->vms.ptr[j].ref.name) == 0 &&
+      (ref->namespace_ == NULL || plan->vms.ptr[j].ref.namespace_ == NULL ||
+       strcmp (ref->namespace_, plan->vms.ptr[j].ref.namespace_) == 0);
+  }
+  snprintf (path, sizeof path, "spec.cancel[%zu]", i);
+  if (fits == 0)
+    return check_problem (c, PROBLEM_WARN, "VMNotFound", "Migration",
+                          &m->meta, &ref->where, path, NULL,
+                          "the plan has no such VM");
+  if (named > 1)
+    return check_problem (c, PROBLEM_WARN, "VMNotUnique", "Migration",
+                          &m->meta, &ref->where, path, "give its id, or its "
+                          "namespace", "%zu VMs of the plan are called '%s'",
+                          named, printable (ref->name));
+  return 0;
+}
+
 static int
 check_migration (const struct checker *c, const struct plan_migration *m)
 {
   const struct plan *plan;
-  char path[64];
-  size_t i, j;
+  size_t i;
 
   if (m->plan.name == NULL)
     return 0;
@@ -237,18 +303,9 @@ check_migration (const struct checker *c, const struct plan_migration *m)
                      &m->meta, NULL, "spec.cutover", NULL,
                      "has no effect, since the plan is not warm") == -1)
     return -1;
-  for (i = 0; i < m->cancel.len; ++i) {
-    for (j = 0; j < plan->vms.len; ++j)
-      if (vm_matches (&plan->vms.ptr[j], &m->cancel.ptr[i]))
-        break;
-    if (j < plan->vms.len)
-      continue;
-    snprintf (path, sizeof path, "spec.cancel[%zu]", i);
-    if (check_problem (c, PROBLEM_WARN, "VMNotFound", "Migration", &m->meta,
-                       &m->cancel.ptr[i].where, path, NULL,
-                       "the plan has no such VM") == -1)
+  for (i = 0; i < m->cancel.len; ++i)
+    if (check_cancel (c, m, plan, i) == -1)
       return -1;
-  }
   return 0;
 }
 

@@ -288,8 +288,14 @@ check_nad (struct decoder *d, const struct yaml_node *node, void *object)
   struct plan_nad *nad = object;
   const struct yaml_node *route =
     yaml_get (yaml_get (yaml_get (node, "metadata"), "annotations"), ROUTE);
+  const struct yaml_node *config =
+    yaml_get (yaml_get (node, "spec"), "config");
   unsigned char addr[16];
 
+  /* JSON in a text, of which nothing else matters here. */
+  nad->default_route = config && config->type == YAML_STRING &&
+    (strstr (config->text, "\"0.0.0.0/0\"") ||
+     strstr (config->text, "\"::/0\""));
   if (route == NULL || route->type != YAML_STRING)
     return 0;
   if (strcmp (route->text, "none") != 0 &&

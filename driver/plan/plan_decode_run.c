@@ -77,13 +77,26 @@ check_playbook (struct decoder *d, const struct yaml_node *node, void *base)
   return hook->playbook ? 0 : -1;
 }
 
+static int
+check_service_account (struct decoder *d, const struct yaml_node *node,
+                       void *base)
+{
+  if (node->type != YAML_STRING || dns1123_subdomain (node->text))
+    return 0;
+  return decode_problem (d, PROBLEM_CRITICAL, "HookServiceAccountNotValid",
+                         node, NULL, "name a ServiceAccount of the target "
+                         "cluster", "'%s' is not a DNS-1123 name",
+                         printable (node->text));
+}
+
 static const struct field hook_spec_fields[] = {
   { .name = "image", .type = FIELD_STRING,
     .offset = offsetof (struct plan_hook, image),
     .condition = "InvalidImage", .check = check_image },
   { .name = "serviceAccount", .type = FIELD_STRING,
     .offset = offsetof (struct plan_hook, service_account),
-    .check = decode_check_name },
+    .condition = "HookServiceAccountNotValid",
+    .check = check_service_account },
   { .name = "playbook", .type = FIELD_STRING,
     .offset = offsetof (struct plan_hook, playbook),
     .condition = "InvalidPlaybook", .check = check_playbook },
