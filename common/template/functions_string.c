@@ -198,43 +198,45 @@ call_trim_suffix (struct exec *x, const struct value *args, size_t nr,
   return result (r, s);
 }
 
+/* strings.Title: a word begins after anything but letters, digits and "_". */
+static bool
+is_title_separator (int32_t c)
+{
+  return c < 0x80 ? !rune_is_letter (c) && c != '_' :
+    !rune_is_letter (c) && rune_is_space (c);
+}
+
+/* S with the characters that begin a word through FUNCTION. */
 static int
-call_title (struct exec *x, const struct value *args, size_t nr,
-            struct value *r)
+map_first (struct exec *x, struct text s, bool (*is_separator) (int32_t),
+           int32_t (*function) (int32_t), struct value *r)
 {
   CLEANUP_STRBUF struct strbuf b = { 0 };
-  const struct text s = args[0].s;
   bool begins = true;
   size_t i, width;
   int32_t c;
 
   for (i = 0; i < s.len; i += width) {
     c = utf8_decode (s.ptr + i, s.len - i, &width);
-    if (utf8_append (&b, begins ? rune_title (c) : c) == -1)
+    if (utf8_append (&b, begins ? function (c) : c) == -1)
       return exec_memory (x);
-    begins = c < 0x80 ? !rune_is_letter (c) && c != '_' :
-      !rune_is_letter (c) && rune_is_space (c);
+    begins = is_separator (c);
   }
   return exec_string (x, &b, r);
+}
+
+static int
+call_title (struct exec *x, const struct value *args, size_t nr,
+            struct value *r)
+{
+  return map_first (x, args[0].s, is_title_separator, rune_title, r);
 }
 
 static int
 call_untitle (struct exec *x, const struct value *args, size_t nr,
               struct value *r)
 {
-  CLEANUP_STRBUF struct strbuf b = { 0 };
-  const struct text s = args[0].s;
-  bool begins = true;
-  size_t i, width;
-  int32_t c;
-
-  for (i = 0; i < s.len; i += width) {
-    c = utf8_decode (s.ptr + i, s.len - i, &width);
-    if (utf8_append (&b, begins ? rune_lower (c) : c) == -1)
-      return exec_memory (x);
-    begins = rune_is_space (c);
-  }
-  return exec_string (x, &b, r);
+  return map_first (x, args[0].s, rune_is_space, rune_lower, r);
 }
 
 static int
