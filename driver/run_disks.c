@@ -84,9 +84,8 @@ keep_rate (struct run_vm *rv, size_t len)
 
   while (!run_vm_stopped (rv) &&
          (ms = budget_take_bytes (&rv->run->budget, len)) > 0) {
-    const struct timespec pause = {
-      .tv_nsec = MIN (ms, 500) * 1000000L,
-    };
+    const long most = MIN (ms, 500);
+    const struct timespec pause = { .tv_nsec = most * 1000000 };
 
     nanosleep (&pause, NULL);
   }

@@ -12,7 +12,7 @@
 static int64_t
 float_to_int (double f)
 {
-  return f >= -0x1p63 && f < 0x1p63 ? (int64_t) f : INT64_MIN;
+  return f >= -TWO_TO_63 && f < TWO_TO_63 ? (int64_t) f : INT64_MIN;
 }
 
 /* "1.0", "1." and so on are whole numbers. */

@@ -105,7 +105,8 @@ new_number (struct parser *p, const struct token *t)
     return NULL;
   }
   v->is_float = true;
-  if (v->f >= -0x1p63 && v->f < 0x1p63 && (double) (int64_t) v->f == v->f) {
+  if (v->f >= -TWO_TO_63 && v->f < TWO_TO_63 &&
+      (double) (int64_t) v->f == v->f) {
     v->is_int = true;
     v->i = v->f;
   }

@@ -66,10 +66,8 @@ append_digits (struct strbuf *b, uint64_t u, unsigned base, size_t min,
   char buf[64];
   size_t n = 0;
 
-  while (u > 0) {
+  for (; u > 0; u /= base)
     buf[n++] = digits[u % base];
-    u /= base;
-  }
   if (min > n && text_append (b, TEXT ("0"), min - n) == -1)
     return -1;
   while (n > 0)

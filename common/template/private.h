@@ -47,6 +47,9 @@ extern bool text_is (struct text a, const char *b);
  */
 extern int text_append (struct strbuf *b, struct text s, size_t n);
 
+/* The first float above those that fit into an int64_t. */
+#define TWO_TO_63 9223372036854775808.0
+
 /* utf8.c */
 
 #define RUNE_ERROR 0xfffd
