@@ -18,6 +18,7 @@
 #include "common/include/minmax.h"
 #include "common/util/blob.h"
 #include "common/util/log.h"
+#include "common/util/pread_full.h"
 #include "common/util/strbuf.h"
 
 int
@@ -56,29 +57,20 @@ static int
 file_pread (struct blob *blob, void *buf, size_t count, uint64_t offset)
 {
   struct file_blob *f = (struct file_blob *) blob;
-  char *p = buf;
-  ssize_t r;
+  size_t got;
 
-  while (count > 0) {
-    r = pread (f->fd, p, count, offset);
-    if (r == -1) {
-      if (errno == EINTR)
-        continue;
-      log_error ("%s: read of %zu bytes at offset %" PRIu64 ": %m",
-                 printable (blob->name), count, offset);
-      return -1;
-    }
-    if (r == 0) {
-      log_error ("%s: ends at offset %" PRIu64 ", but had %" PRIu64
-                 " bytes when it was opened: something changes the file, "
-                 "try again when that is over",
-                 printable (blob->name), offset, blob->size);
-      errno = EIO;
-      return -1;
-    }
-    p += r;
-    count -= r;
-    offset += r;
+  if (pread_full (f->fd, buf, count, offset, &got) == -1) {
+    log_error ("%s: read of %zu bytes at offset %" PRIu64 ": %m",
+               printable (blob->name), count - got, offset + got);
+    return -1;
+  }
+  if (got < count) {
+    log_error ("%s: ends at offset %" PRIu64 ", but had %" PRIu64
+               " bytes when it was opened: something changes the file, "
+               "try again when that is over",
+               printable (blob->name), offset + got, blob->size);
+    errno = EIO;
+    return -1;
   }
   return 0;
 }

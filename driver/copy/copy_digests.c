@@ -31,22 +31,11 @@ digest_block (struct copy *copy, struct digest_tree *tree, uint64_t block,
 {
   const uint64_t offset = block * DIGEST_BLOCK;
   const uint64_t len = MIN (DIGEST_BLOCK, digest_tree_size (tree) - offset);
-  uint64_t done = 0;
-  ssize_t r;
 
   if (is_hole (copy, offset, len))
     return digest_tree_set_zero (tree, block);
-  while (done < len) {
-    r = pread (copy->output.fd, buf + done, len - done, offset + done);
-    if (r == -1 && errno == EINTR)
-      continue;
-    if (r <= 0) {
-      if (r == 0)
-        errno = ESTALE;
-      return disk_output_failed (&copy->output, "read", offset + done);
-    }
-    done += r;
-  }
+  if (disk_output_read_back (&copy->output, buf, len, offset) == -1)
+    return -1;
   return digest_tree_add (tree, offset, buf, len);
 }
 

@@ -20,6 +20,7 @@
 #include "common/util/atomic_file.h"
 #include "common/util/digest.h"
 #include "common/util/log.h"
+#include "common/util/pread_full.h"
 #include "common/util/strbuf.h"
 #include "driver/copy/copy_journal_private.h"
 #include "driver/copy/is_zero.h"
@@ -33,21 +34,12 @@ ssize_t
 journal_read_at (const struct copy_journal *j, void *data, size_t n,
                  uint64_t offset)
 {
-  size_t got = 0;
-  ssize_t r;
+  size_t got;
 
-  while (got < n) {
-    r = pread (j->fd, (char *) data + got, n - got, offset + got);
-    if (r == -1 && errno == EINTR)
-      continue;
-    if (r == -1) {
-      log_error ("%s: the journal cannot be read at offset %" PRIu64 ": %m",
-                 printable (j->path), offset + got);
-      return -1;
-    }
-    if (r == 0)
-      break;
-    got += r;
+  if (pread_full (j->fd, data, n, offset, &got) == -1) {
+    log_error ("%s: the journal cannot be read at offset %" PRIu64 ": %m",
+               printable (j->path), offset + got);
+    return -1;
   }
   return got;
 }

@@ -15,20 +15,8 @@
 
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/pread_full.h"
 #include "driver/copy/copy_private.h"
-
-/* Bytes that were read for CHUNK. */
-static uint64_t
-data_bytes (const struct chunk *chunk)
-{
-  uint64_t sum = 0;
-  size_t i;
-
-  for (i = 0; i < chunk->parts.len; i++)
-    if (chunk->parts.ptr[i].kind == EXTENT_DATA)
-      sum += chunk->parts.ptr[i].len;
-  return sum;
-}
 
 /* In a delta: clear what is not changed data, which reads as it likes. */
 static void
@@ -114,24 +102,13 @@ write_parts (struct copy *copy, const struct chunk *chunk)
 static int
 read_target (struct copy *copy, uint64_t offset, uint8_t *buf, uint64_t len)
 {
-  const uint64_t begin = offset, whole = len;
-  ssize_t r;
+  size_t got;
 
-  while (len > 0) {
-    r = pread (copy->output.fd, buf, len, offset);
-    if (r == -1 && errno == EINTR)
-      continue;
-    if (r == -1)
-      return disk_output_failed (&copy->output, "read", offset);
-    if (r == 0) {               /* was cut: zeroes will not match */
-      memset (buf, 0, len);
-      break;
-    }
-    buf += r;
-    offset += r;
-    len -= r;
-  }
-  posix_fadvise (copy->output.fd, begin, whole, POSIX_FADV_DONTNEED);
+  if (pread_full (copy->output.fd, buf, len, offset, &got) == -1)
+    return disk_output_failed (&copy->output, "read", offset + got);
+  /* Was it cut?  Zeroes will not match. */
+  memset (buf + got, 0, len - got);
+  posix_fadvise (copy->output.fd, offset, len, POSIX_FADV_DONTNEED);
   return 0;
 }
 
@@ -246,7 +223,7 @@ copy_give (void *opaque, struct chunk *chunk)
 static void
 note_ended (struct copy *copy, struct chunk *chunk)
 {
-  const uint64_t len_read = data_bytes (chunk);
+  const uint64_t len_read = chunk_data_bytes (chunk);
   uint64_t block = chunk->offset / DIGEST_BLOCK;
   const uint64_t last = (chunk->offset + chunk->len - 1) / DIGEST_BLOCK;
 

@@ -101,21 +101,10 @@ static int
 read_back (struct copy_stream *s, uint64_t block)
 {
   const uint64_t len = block_len (s, block), begin = block * DIGEST_BLOCK;
-  uint64_t done = 0;
-  ssize_t r;
 
-  while (done < len) {
-    r = pread (s->output.fd, s->buf + done, len - done, begin + done);
-    if (r == -1 && errno == EINTR)
-      continue;
-    if (r <= 0) {
-      if (r == 0)
-        errno = ESTALE;
-      disk_output_failed (&s->output, "read", begin + done);
-      disk_output_report (&s->output);
-      return -1;
-    }
-    done += r;
+  if (disk_output_read_back (&s->output, s->buf, len, begin) == -1) {
+    disk_output_report (&s->output);
+    return -1;
   }
   return 0;
 }

@@ -15,6 +15,7 @@
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/pread_full.h"
 #include "common/util/strbuf.h"
 #include "driver/copy/copy.h"
 #include "driver/copy/digest_tree_private.h"
@@ -178,23 +179,17 @@ drop_cache (struct scan *scan)
 static int
 scan_block (struct scan *scan, uint8_t *buf, uint64_t offset, uint64_t len)
 {
-  uint64_t got = 0;
-  ssize_t r;
+  size_t got;
+  int r = pread_full (scan->fd, buf, len, offset, &got);
 
-  while (got < len) {
-    r = pread (scan->fd, buf + got, len - got, offset + got);
-    if (r == -1 && errno == EINTR)
-      continue;
-    if (r <= 0) {
-      if (r == 0)
-        errno = ENODATA;
-      if (!atomic_exchange (&scan->stop, true)) {
-        scan->read_error = errno;
-        scan->read_error_offset = offset + got;
-      }
-      return -1;
+  if (r == -1 || got < len) {
+    if (r == 0)
+      errno = ENODATA;
+    if (!atomic_exchange (&scan->stop, true)) {
+      scan->read_error = errno;
+      scan->read_error_offset = offset + got;
     }
-    got += r;
+    return -1;
   }
   if (digest_tree_add (scan->tree, offset, buf, len) == -1)
     return -1;

@@ -18,6 +18,7 @@
 
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/pread_full.h"
 #include "common/util/strbuf.h"
 #include "driver/copy/disk_output.h"
 #include "driver/copy/is_zero.h"
@@ -52,6 +53,20 @@ disk_output_failed (struct disk_output *o, const char *what, uint64_t offset)
   pthread_mutex_unlock (&o->lock);
   errno = err;
   return -1;
+}
+
+int
+disk_output_read_back (struct disk_output *o, void *buf, size_t len,
+                       uint64_t offset)
+{
+  size_t got;
+  int r = pread_full (o->fd, buf, len, offset, &got);
+
+  if (r == 0 && got == len)
+    return 0;
+  if (r == 0)
+    errno = ESTALE;
+  return disk_output_failed (o, "read", offset + got);
 }
 
 void

@@ -74,6 +74,12 @@ extern int disk_output_checkpoint (struct disk_output *o);
  */
 extern int disk_output_flush (struct disk_output *o);
 
+/* Read LEN bytes at OFFSET back into BUF.  0, or -1 with errno (ESTALE:
+ * somebody has cut the target): see disk_output_report.
+ */
+extern int disk_output_read_back (struct disk_output *o, void *buf,
+                                  size_t len, uint64_t offset);
+
 /* Remember the first failure: doing WHAT ("write", a literal) at OFFSET,
  * with errno.  Always -1 with the same errno.
  */

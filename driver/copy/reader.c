@@ -273,19 +273,6 @@ may_read (struct reader *r, uint64_t len)
   return true;
 }
 
-/* Bytes of CHUNK that must be read. */
-static uint64_t
-data_bytes (const struct chunk *chunk)
-{
-  uint64_t sum = 0;
-  size_t i;
-
-  for (i = 0; i < chunk->parts.len; i++)
-    if (chunk->parts.ptr[i].kind == EXTENT_DATA)
-      sum += chunk->parts.ptr[i].len;
-  return sum;
-}
-
 /* Read CHUNK, whose buffer is there; the sink gets it when that ended. */
 static int
 read_chunk (struct reader *r, struct chunk *chunk)
@@ -387,7 +374,7 @@ next_chunk (struct reader *r)
   chunk->writes = 0;
   r->next = end;
   if (chunk->kind == CHUNK_DATA && r->sink->claimed &&
-      data_bytes (chunk) > 0) {
+      chunk_data_bytes (chunk) > 0) {
     enum claim claim = r->sink->claimed (r->sink->opaque, chunk->offset,
                                          chunk->len);
 
@@ -431,7 +418,8 @@ begin_chunks (struct reader *r)
     chunk = r->ready;
     if (chunk->kind != CHUNK_ZERO) {
       if (!may_have_buffer (r, chunk) ||
-          (chunk->kind == CHUNK_DATA && !may_read (r, data_bytes (chunk))))
+          (chunk->kind == CHUNK_DATA &&
+           !may_read (r, chunk_data_bytes (chunk))))
         return 0;
       if (make_buffer (r, chunk) == -1)
         return -1;

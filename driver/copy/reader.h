@@ -62,6 +62,19 @@ struct chunk {
   bool broken;                  /* one of them failed */
 };
 
+/* Bytes of CHUNK that must be read. */
+static inline uint64_t
+chunk_data_bytes (const struct chunk *chunk)
+{
+  uint64_t sum = 0;
+  size_t i;
+
+  for (i = 0; i < chunk->parts.len; i++)
+    if (chunk->parts.ptr[i].kind == EXTENT_DATA)
+      sum += chunk->parts.ptr[i].len;
+  return sum;
+}
+
 enum claim {
   CLAIM_NONE,                   /* read it */
   CLAIM_CHECK,                  /* give it as CHUNK_CLAIMED */

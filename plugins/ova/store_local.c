@@ -24,6 +24,7 @@
 
 #include "common/include/cleanup.h"
 #include "common/util/log.h"
+#include "common/util/pread_full.h"
 #include "common/util/strbuf.h"
 #include "plugins/ova/store.h"
 
@@ -76,23 +77,12 @@ local_pread (struct blob *blob, void *buf, size_t count, uint64_t offset)
 {
   struct local_blob *b = (struct local_blob *) blob;
   struct stat now;
-  char *p = buf;
-  ssize_t r;
+  size_t got;
 
-  while (count > 0) {
-    r = pread (b->fd, p, count, offset);
-    if (r == -1 && errno == EINTR)
-      continue;
-    if (r == -1) {
-      log_error ("%s: read of %zu bytes at offset %" PRIu64 ": %m",
-                 printable (blob->name), count, offset);
-      return -1;
-    }
-    if (r == 0)
-      break;                    /* fstat tells why */
-    p += r;
-    count -= r;
-    offset += r;
+  if (pread_full (b->fd, buf, count, offset, &got) == -1) {
+    log_error ("%s: read of %zu bytes at offset %" PRIu64 ": %m",
+               printable (blob->name), count - got, offset + got);
+    return -1;
   }
 
   /* After the read, so that no change before its end is missed. */
@@ -100,7 +90,7 @@ local_pread (struct blob *blob, void *buf, size_t count, uint64_t offset)
     log_error ("%s: fstat: %m", printable (blob->name));
     return -1;
   }
-  if (count > 0 || now.st_size != b->seen.st_size ||
+  if (got < count || now.st_size != b->seen.st_size ||
       now.st_mtim.tv_sec != b->seen.st_mtim.tv_sec ||
       now.st_mtim.tv_nsec != b->seen.st_mtim.tv_nsec) {
     log_error ("%s: changed while it was read (%" PRIi64 " bytes before, %"
