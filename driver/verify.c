@@ -18,6 +18,7 @@
 #include "common/include/minmax.h"
 #include "common/json/json.h"
 #include "common/util/log.h"
+#include "common/util/pread_full.h"
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
 #include "driver/copy/digest_tree.h"
@@ -81,17 +82,10 @@ static int
 read_volume (const char *path, void *buf, size_t len, uint64_t offset)
 {
   CLEANUP_CLOSE int fd = open (path, O_RDONLY | O_CLOEXEC);
-  size_t done = 0;
-  ssize_t n;
+  size_t got;
 
-  if (fd == -1)
+  if (fd == -1 || pread_full (fd, buf, len, offset, &got) == -1 || got < len)
     return -1;
-  while (done < len) {
-    n = pread (fd, (char *) buf + done, len - done, offset + done);
-    if (n <= 0)
-      return -1;
-    done += n;
-  }
   return 0;
 }
 
