@@ -228,7 +228,9 @@ convert_overlays (const struct conversion *c, struct convert_result *result)
 {
   remove_overlays (c);
   if (create_overlays (c) == -1 || write_domain (c) == -1 ||
-      v2v_run (c->xml_file, c->overlays.len, c->options, result) == -1 ||
+      v2v_run (c->vm, c->xml_file, c->options, result) == -1 ||
+      (c->options->static_ips &&
+       v2v_keep_addresses (c->vm, &c->overlays, c->options, result) == -1) ||
       write_marker (c, result) == -1) {
     remove_overlays (c);
     return -1;

@@ -23,6 +23,7 @@ struct convert_options {
                                    first */
   const char *const *keys;      /* LUKS passphrases (the first line of
                                    each), NULL-terminated, or NULL: secret! */
+  bool static_ips;              /* keep the guest's static addresses */
   const char *log_file;         /* virt-v2v's whole output, kept */
   /* 0..100, from the messages of virt-v2v; false cancels.  NULL allowed. */
   bool (*progress) (void *opaque, unsigned percent, const char *what);
@@ -35,11 +36,15 @@ struct convert_result {
   enum vm_firmware firmware;    /* found in the guest */
   bool virtio;                  /* block and net drivers are there */
   string_vector warnings;       /* what virt-v2v warned of */
+  string_vector kept;           /* static_ips: the addresses that stay, a
+                                   line for each interface */
+  string_vector lost;           /* those that may not, and the remedy */
 };
 extern void convert_result_free (struct convert_result *r);
 
 /* Convert the guest on DISKS (one per vm->disks that is not a LUN, boot
- * disk first).  Steps: overlays; virt-v2v-in-place on them; a marker
+ * disk first).  Steps: overlays; virt-v2v-in-place on them; static
+ * addresses; a marker
  * "commit"; qemu-img commit of each; overlays removed.  Started again in
  * WORK_DIR after a crash it goes on: before the marker from new overlays,
  * after it with the commits, which are idempotent.

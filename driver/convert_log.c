@@ -245,15 +245,48 @@ convert_result_free (struct convert_result *r)
   free (r->osinfo);
   free (r->os_name);
   string_vector_free (&r->warnings);
+  string_vector_free (&r->kept);
+  string_vector_free (&r->lost);
   memset (r, 0, sizeof *r);
+}
+
+static int
+set_strings (json_t *obj, const char *key, const string_vector *v)
+{
+  json_t *list = json_array ();
+  size_t i;
+
+  if (json_set (obj, key, list) == -1)
+    return -1;
+  for (i = 0; i < v->len; i++)
+    if (json_array_append_new (list, json_string (v->ptr[i])) == -1) {
+      log_oom ();
+      return -1;
+    }
+  return 0;
+}
+
+static int
+get_strings (const json_t *obj, const char *key, string_vector *v)
+{
+  const json_t *list = json_object_get (obj, key);
+  const char *text;
+  size_t i;
+
+  for (i = 0; i < json_array_size (list); i++) {
+    text = json_string_value (json_array_get (list, i));
+    if (text && string_vector_append_dup (v, text) == -1) {
+      log_oom ();
+      return -1;
+    }
+  }
+  return 0;
 }
 
 json_t *
 convert_result_to_json (const struct convert_result *result)
 {
   CLEANUP_JSON json_t *j = json_object ();
-  json_t *warnings, *ret;
-  size_t i;
 
   if (j == NULL) {
     log_oom ();
@@ -263,20 +296,12 @@ convert_result_to_json (const struct convert_result *result)
       json_set_string (j, "osName", result->os_name) == -1 ||
       json_set_string (j, "firmware",
                        vm_firmware_name (result->firmware)) == -1 ||
-      json_set_bool (j, "virtio", result->virtio) == -1)
+      json_set_bool (j, "virtio", result->virtio) == -1 ||
+      set_strings (j, "warnings", &result->warnings) == -1 ||
+      set_strings (j, "addressesKept", &result->kept) == -1 ||
+      set_strings (j, "addressesLost", &result->lost) == -1)
     return NULL;
-  warnings = json_array ();
-  if (json_set (j, "warnings", warnings) == -1)
-    return NULL;
-  for (i = 0; i < result->warnings.len; ++i)
-    if (json_array_append_new (warnings,
-                               json_string (result->warnings.ptr[i])) == -1) {
-      log_oom ();
-      return NULL;
-    }
-  ret = j;
-  j = NULL;
-  return ret;
+  return json_incref (j);
 }
 
 static enum vm_firmware
@@ -294,21 +319,15 @@ convert_result_of_json (const json_t *j, struct convert_result *result)
 {
   const char *osinfo = json_get_string (j, "osinfo", NULL);
   const char *os_name = json_get_string (j, "osName", NULL);
-  const json_t *warnings = json_object_get (j, "warnings");
-  const char *text;
-  size_t i;
 
   if ((osinfo && set_string (&result->osinfo, osinfo) == -1) ||
       (os_name && set_string (&result->os_name, os_name) == -1))
     return -1;
   result->firmware = firmware_of_name (json_get_string (j, "firmware", ""));
   result->virtio = json_get_bool (j, "virtio", 0);
-  for (i = 0; i < json_array_size (warnings); ++i) {
-    text = json_string_value (json_array_get (warnings, i));
-    if (text && string_vector_append_dup (&result->warnings, text) == -1) {
-      log_oom ();
-      return -1;
-    }
-  }
+  if (get_strings (j, "warnings", &result->warnings) == -1 ||
+      get_strings (j, "addressesKept", &result->kept) == -1 ||
+      get_strings (j, "addressesLost", &result->lost) == -1)
+    return -1;
   return 0;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
  * Between the files of conversion: convert.c (the steps), convert_v2v.c
- * (one run of virt-v2v), convert_log.c (what its output says) and
- * convert_explain.c (why it failed).
+ * (one run of virt-v2v), convert_log.c (what its output says),
+ * convert_explain.c (why it failed), convert_keys.c (passphrases) and
+ * convert_addresses.c (static addresses).
  */
 #ifndef NBDLIFT_CONVERT_PRIVATE_H
 #define NBDLIFT_CONVERT_PRIVATE_H
@@ -68,16 +69,38 @@ extern void v2v_keys_close (struct v2v_keys *k);
 extern int v2v_keys_argv (const struct v2v_keys *k, size_t nr_disks,
                           string_vector *argv);
 
-/* Run virt-v2v-in-place on the domain in XML_FILE, which has NR_DISKS, to
- * its end.  0, or -1 with errno as of convert_guest; reported, but for
+/* Run virt-v2v-in-place on the domain in XML_FILE, which is VM, to its
+ * end.  0, or -1 with errno as of convert_guest; reported, but for
  * ECANCELED.
  */
-extern int v2v_run (const char *xml_file, size_t nr_disks,
+extern int v2v_run (const struct vm *vm, const char *xml_file,
                     const struct convert_options *options,
                     struct convert_result *result);
 
-/* True if hardware virtualisation can be used. */
-extern bool kvm_works (void);
+/* True if libguestfs shall use hardware virtualisation. */
+extern bool v2v_use_kvm (void);
+
+/* What libguestfs needs in its environment, as NAME=VALUE.  TMPDIR is of
+ * the one process.  0, or -1 reported.
+ */
+extern int v2v_environment (string_vector *env, bool kvm,
+                            const char *tmpdir);
+
+/* A folder from serve_folder, which goes with all that is in it. */
+extern void v2v_remove_tmpdir (char **tmpdir);
+#define CLEANUP_V2V_TMPDIR __attribute__ ((cleanup (v2v_remove_tmpdir)))
+
+/* Static addresses (convert_addresses.c): append what virt-v2v is told of
+ * those of VM, for Windows.  -1: out of memory, not reported.
+ */
+extern int v2v_addresses_argv (const struct vm *vm, string_vector *argv);
+/* Do the rest on the converted OVERLAYS, and set kept and lost of RESULT.
+ * 0, or -1 with errno; reported, but for ECANCELED.
+ */
+extern int v2v_keep_addresses (const struct vm *vm,
+                               const string_vector *overlays,
+                               const struct convert_options *options,
+                               struct convert_result *result);
 
 /* As convert_explain, and *ERR is the errno that fits. */
 extern char *convert_classify (const char *log_text, size_t len, int *err);

@@ -119,14 +119,20 @@ check_entry (const struct look *look, const struct preflight_vm *p)
     return -1;
   if (!look->s->plan->preserve_static_ips)
     return 0;
+  if (look->s->plan->skip_guest_conversion)
+    return note_vm (look, p, PROBLEM_WARN, "NotSupported",
+                    "set skipGuestConversion to false",
+                    "the guest is not converted: preserveStaticIPs has no "
+                    "effect");
   for (i = 0; i < p->vm.nics.len; i++)
     if (p->vm.nics.ptr[i].ips.len > 0)
-      return note_vm (look, p, unsupported (look), "NotSupported",
-                      "set preserveStaticIPs to false",
-                      "static IP addresses cannot be preserved yet");
-  return note_vm (look, p, PROBLEM_WARN, "VMMissingGuestIPs", NULL,
+      return 0;
+  return note_vm (look, p, PROBLEM_WARN, "VMMissingGuestIPs",
+                  "let it run for a while, with VMware Tools, so that they "
+                  "are known",
                   "the source does not say which addresses the guest has: "
-                  "preserveStaticIPs has no effect");
+                  "preserveStaticIPs goes by the guest's own files, and for "
+                  "Windows has no effect");
 }
 
 static int

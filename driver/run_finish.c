@@ -32,33 +32,42 @@ convert_progress (void *opaque, unsigned percent, const char *what)
   return !run_vm_stopped (c->rv);
 }
 
+static int
+set_strings (json_t *obj, const char *key, const string_vector *v)
+{
+  json_t *list = json_array ();
+  size_t i;
+
+  if (json_set (obj, key, list) == -1)
+    return -1;
+  for (i = 0; i < v->len; i++)
+    if (json_array_append_new (list,
+                               json_string (printable (v->ptr[i]))) == -1) {
+      log_oom ();
+      return -1;
+    }
+  return 0;
+}
+
 /* What a later run must know of a conversion.  NULL reported. */
 static json_t *
 result_to_json (const struct convert_result *r)
 {
   CLEANUP_JSON json_t *j = json_object ();
-  json_t *warnings = json_array ();
-  size_t i;
 
-  if (j == NULL || warnings == NULL) {
-    json_decref (warnings);
+  if (j == NULL) {
     log_oom ();
     return NULL;
   }
-  if (json_set (j, "warnings", warnings) == -1 ||
+  if (set_strings (j, "warnings", &r->warnings) == -1 ||
+      set_strings (j, "addressesKept", &r->kept) == -1 ||
+      set_strings (j, "addressesLost", &r->lost) == -1 ||
       json_set_string (j, "osinfo", r->osinfo) == -1 ||
       json_set_string (j, "osName", r->os_name) == -1 ||
       json_set_string (j, "firmware",
                        vm_firmware_name (r->firmware)) == -1 ||
       json_set_bool (j, "virtio", r->virtio) == -1)
     return NULL;
-  for (i = 0; i < r->warnings.len; i++)
-    if (json_array_append_new (warnings,
-                               json_string (printable
-                                            (r->warnings.ptr[i]))) == -1) {
-      log_oom ();
-      return NULL;
-    }
   return json_incref (j);
 }
 
@@ -125,6 +134,7 @@ convert (struct run_vm *rv, struct progress_line *line)
   struct convert_opaque opaque = { .rv = rv };
   struct convert_options options = {
     .root = rv->pre->pvm->root_disk,
+    .static_ips = rv->run->session->plan->preserve_static_ips,
     .progress = convert_progress,
     .opaque = &opaque,
   };
@@ -166,6 +176,10 @@ convert (struct run_vm *rv, struct progress_line *line)
   }
   for (i = 0; i < result.warnings.len; i++)
     log_warning ("virt-v2v: %s", printable (result.warnings.ptr[i]));
+  for (i = 0; i < result.kept.len; i++)
+    log_info ("%s", printable (result.kept.ptr[i]));
+  for (i = 0; i < result.lost.len; i++)
+    log_warning ("%s", printable (result.lost.ptr[i]));
   j = result_to_json (&result);
   convert_result_free (&result);
   return j ? journal_set_converted (rv->journal, j) : -1;

@@ -28,6 +28,10 @@ $(BUILD)/guests/bios.raw: $(MAKE_GUEST)
 $(BUILD)/guests/uefi.raw: $(MAKE_GUEST)
 	@mkdir -p $(@D)
 	$(MAKE_GUEST) --firmware uefi --data $(@D)/data.raw $@
+# Whose addresses are bound to a name: NETWORK is the last part.
+$(BUILD)/guests/static-%.raw: $(MAKE_GUEST)
+	@mkdir -p $(@D)
+	$(MAKE_GUEST) --network $* $@
 $(BUILD)/guests/windows.raw: tests/tools/make-phony-windows.sh
 	@mkdir -p $(@D)
 	tests/tools/make-phony-windows.sh --virtio $(@D)/virtio-win $@

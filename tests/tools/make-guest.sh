@@ -5,10 +5,15 @@
 # a VMware host: its initrd knows VMware's disk controllers and no virtio, so
 # it cannot boot under KubeVirt before it is converted.
 #
-# usage: make-guest.sh [--firmware bios|uefi] [--data FILE] FILE
+# usage: make-guest.sh [--firmware bios|uefi] [--network HOW] [--data FILE]
+#          FILE
 #
 #   --firmware    bios (default): GRUB in a BIOS boot partition;
 #                 uefi: GRUB on an EFI system partition
+#   --network     dhcp (default): an address on any network card;
+#                 networkd, ifupdown: the addresses 10.0.2.50/24 and
+#                 fd00::50/64 on ens192, as a VMware host's first network card
+#                 is called, by systemd-networkd or by Debian's ifupdown
 #   --data FILE   make a second disk too, with a file system that the guest
 #                 mounts on /data
 #
@@ -26,10 +31,11 @@ set -euo pipefail
 export LC_ALL=C TZ=UTC
 umask 022
 
-firmware=bios data='' out='' inside=''
+firmware=bios network=dhcp data='' out='' inside=''
 while [ $# -gt 0 ]; do
   case $1 in
     --firmware) firmware=$2; shift ;;
+    --network) network=$2; shift ;;
     --data) data=$2; shift ;;
     --inside) inside=$2; shift ;;
     -*) sed -n '3,/^$/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
@@ -38,12 +44,17 @@ while [ $# -gt 0 ]; do
   shift
 done
 case $firmware in bios | uefi) ;; *) echo "$0: --firmware?" >&2; exit 2 ;; esac
+case $network in
+  dhcp | networkd | ifupdown) ;;
+  *) echo "$0: --network?" >&2; exit 2 ;;
+esac
 [ -n "$out" ] || { echo "$0: no file to make" >&2; exit 2; }
 
 packages=systemd-sysv,udev,kmod,dbus,iproute2,e2fsprogs,initramfs-tools
 packages=$packages,linux-image-cloud-amd64
 # Both kinds of GRUB, so that one tree serves both kinds of guest.
 packages=$packages,grub2-common,grub-pc-bin,grub-efi-amd64-bin
+[ "$network" != ifupdown ] || packages=$packages,ifupdown
 
 # Sectors of 512 bytes.
 mib=2048
@@ -128,8 +139,40 @@ write_fstab () {
   mkdir -p "$root/boot/efi" "$root/data"
 }
 
-# An address on whatever the network card is called.
 write_network () {
+  "write_network_$network"
+}
+
+write_network_networkd () {
+  cat >"$root/etc/systemd/network/lan.network" <<'END'
+[Match]
+Name=ens192
+
+[Network]
+Address=10.0.2.50/24
+Address=fd00::50/64
+Gateway=10.0.2.2
+END
+  in_root systemctl -q enable systemd-networkd
+}
+
+write_network_ifupdown () {
+  cat >"$root/etc/network/interfaces" <<'END'
+auto lo
+iface lo inet loopback
+
+auto ens192
+iface ens192 inet static
+  address 10.0.2.50
+  netmask 255.255.255.0
+  gateway 10.0.2.2
+iface ens192 inet6 static
+  address fd00::50/64
+END
+}
+
+# An address on whatever the network card is called.
+write_network_dhcp () {
   cat >"$root/etc/systemd/network/ethernet.network" <<'END'
 [Match]
 Type=ether
@@ -181,7 +224,11 @@ report () {
     echo "nic=${nic##*/} mac=$(cat "$nic/address")" \
       "drivers=$(drivers "$nic")" \
       "address=$(ip -4 -o address show dev "${nic##*/}" |
-        awk '{ print $4 }')"
+        awk '{ print $4 }')" \
+      "address6=$(ip -6 -o address show dev "${nic##*/}" scope global |
+        awk '{ print $4 }')" \
+      "gateway=$(ip -4 route show default dev "${nic##*/}" |
+        awk '{ print $3 }')"
   done
   echo "payload=$(sums /srv)"
   if grep -q ' /data ' /etc/fstab; then
@@ -370,7 +417,7 @@ if [ -z "$inside" ]; then
   user=()
   [ "$(id -u)" -eq 0 ] || user=(--user --map-root-user --map-auto)
   exec unshare "${user[@]}" --mount --pid --fork --kill-child --mount-proc \
-    "$0" --inside "$root_tar" --firmware "$firmware" \
+    "$0" --inside "$root_tar" --firmware "$firmware" --network "$network" \
     ${data:+--data "$data"} "$out"
 fi
 
