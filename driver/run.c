@@ -150,11 +150,11 @@ take_lock (struct run *run)
   return -1;
 }
 
-/* Target, state folder, lock. */
+/* Target, state folder, lock, what an earlier run has left. */
 static int
 open_target (struct run *run)
 {
-  CLEANUP_FREE char *own_state = NULL;
+  CLEANUP_FREE char *own_state = NULL, *status = NULL;
   const char *state = run->options->state;
 
   run->target = run->target_ops->open (run->options->output);
@@ -167,7 +167,12 @@ open_target (struct run *run)
   run->folder = run_plan_folder (state, run->session->plan);
   if (run->folder == NULL || make_folders (run->folder) == -1)
     return -1;
-  return take_lock (run);
+  if (take_lock (run) == -1)
+    return -1;
+  status = run_status_path (run->folder);
+  if (status)
+    run->before = json_read_file (status, 0);
+  return 0;
 }
 
 /* Of all VMs. */
@@ -250,7 +255,7 @@ save_status (struct run *run, time_t completed)
     list[i] = &run->vms[i].status;
   j = run_status_to_json (run->session, list, run->nr_vms, run->started,
                           completed);
-  if (j)
+  if (j && run_status_merge (j, run->before) == 0)
     json_write_file (j, path);
 }
 
@@ -435,6 +440,7 @@ run_plan (struct run *run, json_t **result)
     close (run->lock_fd);
   if (run->target)
     run->target_ops->close (run->target);
+  json_decref (run->before);
   free (run->folder);
   schedule_free (&run->schedule);
   pthread_cond_destroy (&run->all_ended);

@@ -51,6 +51,8 @@ struct run {
   void *target;
   char *folder;                 /* state of this plan */
   int lock_fd;
+  json_t *before;               /* the status that an earlier run has left,
+                                   or NULL; for one thread at a time */
   struct progress *progress;
   struct limit disks;           /* in flight, of all hosts: as many as the
                                    memory for buffers allows */

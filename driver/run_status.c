@@ -296,7 +296,7 @@ task_to_json (struct vm_status *status, size_t i)
                     (task->total + MIB_BYTES - 1) / MIB_BYTES, true) == -1 ||
       set_time (j, "started", atomic_load (&task->started)) == -1 ||
       set_time (j, "completed", atomic_load (&task->completed)) == -1 ||
-      set_reasons (j, "error", status, phase_names[phase],
+      set_reasons (j, "error", status, phase_names[PHASE_RUNNING],
                    steps[STEP_DISK_TRANSFER].name, disk) == -1)
     return NULL;
   if (phase == PHASE_COMPLETED) {
@@ -354,9 +354,9 @@ step_to_json (struct vm_status *status, enum run_step step)
       json_set (j, "tasks", tasks_to_json (status, &done, &total)) == -1)
     return NULL;
   if (set_progress (j, done, total, step == STEP_DISK_TRANSFER) == -1 ||
-      set_reasons (j, "error", status, phase_names[s->phase],
+      set_reasons (j, "error", status, phase_names[PHASE_RUNNING],
                    steps[step].name, NULL) == -1 ||
-      set_reasons (j, "warning", status, phase_names[s->phase],
+      set_reasons (j, "warning", status, phase_names[PHASE_RUNNING],
                    steps[step].name, NULL) == -1)
     return NULL;
   return json_incref (j);
@@ -404,6 +404,18 @@ current_phase (const struct vm_status *status)
   return phase;
 }
 
+/* Forklift keeps the phase that the VM was in when it failed. */
+static const char *
+error_phase (const struct vm_status *status)
+{
+  size_t i;
+
+  for (i = 0; i < NR_STEPS; i++)
+    if (status->steps[i].failed)
+      return steps[i].phase;
+  return current_phase (status);
+}
+
 json_t *
 vm_status_to_json (struct vm_status *status)
 {
@@ -425,9 +437,12 @@ vm_status_to_json (struct vm_status *status)
       set_time (j, "completed", status->completed) == -1 ||
       json_set_string (j, "newName",
                        pre->names.renamed ? pre->names.vm : NULL) == -1 ||
+      json_set_string (j, "restorePowerState",
+                       status->restore_power) == -1 ||
+      run_status_plan_vm (j, pre->pvm) == -1 ||
       json_set_string (j, "firmware", status->firmware) == -1 ||
       json_set_string (j, "operatingSystem", status->os) == -1 ||
-      set_reasons (j, "error", status, current_phase (status), NULL,
+      set_reasons (j, "error", status, error_phase (status), NULL,
                    NULL) == -1) {
     json_decref (pipeline);
     return NULL;
@@ -459,20 +474,6 @@ vm_status_to_json (struct vm_status *status)
   return json_incref (j);
 }
 
-static json_t *
-ref_to_json (const struct object_meta *meta)
-{
-  CLEANUP_JSON json_t *j = json_object ();
-
-  if (j == NULL || meta == NULL)
-    return NULL;
-  if (json_set_string (j, "namespace", meta->namespace_) == -1 ||
-      json_set_string (j, "name", meta->name) == -1 ||
-      json_set_string (j, "uid", meta->uid) == -1)
-    return NULL;
-  return json_incref (j);
-}
-
 /* Any Failed: Failed; else any Succeeded: Succeeded; else Canceled. */
 static enum run_outcome
 plan_outcome (struct vm_status *const *vms, size_t nr_vms)
@@ -494,12 +495,8 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
                     size_t nr_vms, time_t started, time_t completed)
 {
   CLEANUP_JSON json_t *migration = json_object (), *list = json_array ();
-  CLEANUP_JSON json_t *metadata = ref_to_json (&s->plan->meta);
-  CLEANUP_JSON json_t *source = ref_to_json (&s->provider->meta);
-  CLEANUP_JSON json_t *networks = ref_to_json (&s->networks->meta);
-  CLEANUP_JSON json_t *storages = ref_to_json (&s->storages->meta);
   CLEANUP_JSON json_t *conditions = NULL, *all = NULL;
-  json_t *r;
+  json_t *r, *history;
   size_t i;
 
   conditions =
@@ -507,12 +504,14 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
                (completed == 0 ? run_outcome_name (OUTCOME_NONE) :
                 run_outcome_name (plan_outcome (vms, nr_vms)),
                 completed == 0 ? started : completed));
-  if (migration == NULL || list == NULL || metadata == NULL ||
-      source == NULL || networks == NULL || storages == NULL ||
-      conditions == NULL) {
+  if (migration == NULL || list == NULL || conditions == NULL) {
     log_oom ();
     return NULL;
   }
+  history = run_status_history (s, conditions);
+  if (history == NULL ||
+      json_set (migration, "history", json_pack ("[o]", history)) == -1)
+    return NULL;
   for (i = 0; i < nr_vms; i++) {
     json_t *vm = vm_status_to_json (vms[i]);
 
@@ -523,11 +522,6 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
   }
   if (set_time (migration, "started", started) == -1 ||
       set_time (migration, "completed", completed) == -1 ||
-      json_set (migration, "history",
-                json_pack ("[{s:{s:O}, s:O, s:{s:O, s:O}, s:O}]",
-                           "provider", "source", source, "plan", metadata,
-                           "map", "network", networks, "storage", storages,
-                           "conditions", conditions)) == -1 ||
       json_set (migration, "vms", json_incref (list)) == -1)
     return NULL;
   all = json_copy (conditions);
@@ -536,7 +530,8 @@ run_status_to_json (const struct session *s, struct vm_status *const *vms,
     return NULL;
   r = json_pack ("{s:s, s:s, s:O, s:{s:O, s:O}}",
                  "apiVersion", "forklift.konveyor.io/v1beta1",
-                 "kind", "Plan", "metadata", metadata, "status",
+                 "kind", "Plan", "metadata",
+                 json_object_get (history, "plan"), "status",
                  "conditions", all, "migration", migration);
   if (r == NULL)
     log_oom ();

@@ -67,6 +67,8 @@ struct vm_status {
   char *waits;                  /* what a VM that has not begun waits for, or
                                    NULL */
   time_t waits_since;
+  const char *restore_power;    /* "On", "Off" or "Unknown", as it was before
+                                   the migration; NULL: not known yet */
   struct log_records records;
   const char *firmware;         /* found by conversion, or NULL */
   char *os;                     /* likewise */
@@ -114,6 +116,24 @@ extern json_t *vm_status_messages (struct vm_status *status,
 
 /* "2026-11-23T00:35:41Z" into BUF of 32 bytes. */
 extern void format_rfc3339 (time_t t, char *buf);
+
+/* run_status_plan.c: what the status repeats of the plan.
+ *
+ * Set in J the fields of the plan's entry of a VM.  0, or -1 reported.
+ */
+extern int run_status_plan_vm (json_t *j, const struct plan_vm *pvm);
+/* What a run was of: an entry of status.migration.history, with
+ * CONDITIONS (borrowed).  NULL reported.
+ */
+extern json_t *run_status_history (const struct session *s,
+                                   json_t *conditions);
+
+/* run_status_merge.c: add to the status NOW, which is of the VMs of this
+ * run only, what the status BEFORE (can be NULL) says of other VMs and of
+ * other runs.  BEFORE is changed: of VMs on which nobody works it does not
+ * say that somebody does.  0, or -1 reported.
+ */
+extern int run_status_merge (json_t *now, json_t *before);
 
 /* The whole Plan object with its status.  STARTED is of the run;
  * COMPLETED 0 while it goes on.  NULL reported.

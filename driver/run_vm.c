@@ -30,6 +30,14 @@ run_vm_stopped (void *opaque)
   return run_vm_cancelled (rv) || atomic_load (&rv->stop);
 }
 
+/* Forklift has no word for a VM that is suspended. */
+static const char *
+power_word (enum vm_power power)
+{
+  return power == VM_POWER_ON || power == VM_POWER_OFF ?
+    vm_power_name (power) : vm_power_name (VM_POWER_UNKNOWN);
+}
+
 int
 run_vm_prepare (struct run_vm *rv)
 {
@@ -39,6 +47,8 @@ run_vm_prepare (struct run_vm *rv)
     log_oom ();
   else
     rv->journal = journal_open (rv->folder, &rv->pre->vm);
+  if (rv->journal)
+    rv->status.restore_power = power_word (run_power_before (rv));
   /* A request that a run which was killed did not come to. */
   plan_state_withdraw_cancel (rv->folder);
   if (rv->journal == NULL ||

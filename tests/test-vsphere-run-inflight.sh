@@ -59,5 +59,7 @@ for name in a1 a2 b1 b2; do
   same_disk "$tmp/a.raw" "$(volume_of "$out" "$name" 0)"
   [ "$(power_of "$name")" = off ] || fail "$name is on"
 done
+jq -e 'all (.status.migration.vms[]; .restorePowerState == "On")' \
+  "$state/status.json" >"$tmp/verdict" || fail "it was not on, they say"
 expect_no_sessions
 no_servers
