@@ -16,6 +16,7 @@
 #include "driver/options.h"
 #include "driver/plan_state.h"
 #include "driver/run.h"
+#include "driver/shared_disk.h"
 
 static const char help[] =
 "Usage: nbdlift cleanup PLAN... --output=DIR [OPTION]...\n"
@@ -91,6 +92,11 @@ forget_all (struct plan_undo *u, bool force)
   }
   if (status != STATUS_OK)
     return status;
+  for (i = 0; i < targets.len; i++)
+    if (shared_disk_release_all (u->ops, u->target, u->folder,
+                                 u->session->plan, targets.ptr[i], true,
+                                 &u->removed) == -1)
+      return STATUS_TARGET;
   if (plan_state_remove_tree (u->folder) == -1)
     return STATUS_TARGET;
   if (string_vector_append_dup (&u->removed, u->folder) == -1) {

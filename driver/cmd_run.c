@@ -208,6 +208,8 @@ migrate (const struct run_command *c, struct progress *p,
   const struct preflight_options preflight_options = {
     .for_run = true,
     .only = &c->common.vms,
+    .target = &target_directory,
+    .output = c->run.output,
   };
   struct run_options run_options = c->run;
   struct run run = {

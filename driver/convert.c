@@ -255,6 +255,10 @@ commit_overlays (const struct conversion *c)
                             "Writing the changes to the volumes");
     if (access (overlay, F_OK) == -1 && errno == ENOENT)
       continue;                 /* done before a crash */
+    if (c->disks[i].keep) {
+      unlink (overlay);
+      continue;
+    }
     if (run_qemu_img (argv, "write the converted guest to its volume",
                       c->disks[i].path) == -1 ||
         flush (c->disks[i].path) == -1)

@@ -14,6 +14,8 @@
 struct convert_disk {
   const char *path;             /* the copied volume: file or block device */
   bool block;
+  bool keep;                    /* others have it too: virt-v2v sees it, and
+                                   what it writes there is dropped */
 };
 
 struct convert_options {

@@ -423,6 +423,28 @@ journal_disk_converted (const struct journal *j, size_t disk)
 }
 
 int
+journal_disk_leave_out (struct journal *j, size_t disk)
+{
+  LOCK (j);
+  json_t *before = remember (j), *d = disk_object (j, disk);
+
+  if (before == NULL)
+    return -1;
+  json_object_clear (d);
+  if (json_set_bool (d, "leftOut", 1) == -1)
+    return give_up (j, before);
+  return save (j, before);
+}
+
+bool
+journal_disk_left_out (const struct journal *j, size_t disk)
+{
+  LOCK (j);
+
+  return json_get_bool (disk_object (j, disk), "leftOut", 0);
+}
+
+int
 journal_forget_disk (struct journal *j, size_t disk)
 {
   LOCK (j);

@@ -84,6 +84,10 @@ extern char *journal_disk_text (const struct journal *j, size_t disk,
                                 const char *key);
 extern bool journal_disk_converted (const struct journal *j, size_t disk);
 
+/* The VM is made without this disk, which stays JOURNAL_DISK_NEW. */
+extern int journal_disk_leave_out (struct journal *j, size_t disk);
+extern bool journal_disk_left_out (const struct journal *j, size_t disk);
+
 /* Back to JOURNAL_DISK_NEW: that disk, or all with the conversion and the
  * manifest.
  */

@@ -14,6 +14,7 @@
 #include "driver/plan_state.h"
 #include "driver/power.h"
 #include "driver/run.h"
+#include "driver/shared_disk.h"
 
 int
 plan_state_remove_volumes (const struct target_ops *ops, void *target,
@@ -94,6 +95,10 @@ plan_undo_vm (struct plan_undo *u, struct journal *j, const char *target,
   if (id && plan_state_remove_volumes (u->ops, u->target, u->session->plan,
                                        id, keep_finished,
                                        &u->removed) == -1)
+    return -1;
+  if (shared_disk_release_all (u->ops, u->target, u->folder,
+                               u->session->plan, target, keep_finished,
+                               &u->removed) == -1)
     return -1;
   if (j)
     journal_power (j, &ours);

@@ -19,8 +19,13 @@
 static void
 preflight_vm_free (struct preflight_vm *p)
 {
+  size_t i;
+
   if (p == NULL)
     return;
+  for (i = 0; p->disks && i < p->vm.disks.len; i++)
+    free (p->disks[i].shared);
+  free (p->disks);
   vm_free (&p->vm);
   vm_names_free (&p->names);
   source_path_free (&p->path);
@@ -73,6 +78,12 @@ check_renamed (const struct look *look, const struct preflight_vm *p)
                   "or is taken", p->names.vm);
 }
 
+static bool
+same (const char *a, const char *b)
+{
+  return a && b && strcmp (a, b) == 0;
+}
+
 /* A claim of P against those of Q, a VM before it. */
 static int
 check_pvcs (const struct look *look, const struct preflight_vm *p,
@@ -85,6 +96,7 @@ check_pvcs (const struct look *look, const struct preflight_vm *p,
   for (i = 0; i < p->names.nr_disks; i++)
     for (j = 0; j < q->names.nr_disks; j++)
       if (strcmp (p->names.pvc[i], q->names.pvc[j]) == 0 &&
+          !same (p->disks[i].shared, q->disks[j].shared) &&
           note_vm (look, p, PROBLEM_CRITICAL, "DuplicatePVC",
                    by_template ? "use .VmName and .DiskIndex in "
                    "pvcNameTemplate" : "give the VMs other target names",
@@ -123,12 +135,6 @@ find_vm (const struct look *look, struct preflight_vm *p,
     r = 1;
   log_scope_leave (&scope);
   return r;
-}
-
-static bool
-same (const char *a, const char *b)
-{
-  return a && b && strcmp (a, b) == 0;
 }
 
 /* True if people can mean P by NAME. */
@@ -202,18 +208,21 @@ missing (const struct look *look, const struct plan_ref *ref)
   return only && only->len > 0 ? PROBLEM_WARN : PROBLEM_CRITICAL;
 }
 
-/* Settle the names of P.  As find_vm. */
+/* Settle the names of VM N of ALL.  As find_vm. */
 static int
-make_names (const struct look *look, struct preflight_vm *p,
-            const string_vector *taken, const char **problem,
+make_names (const struct look *look, const preflight_vm_vector *all,
+            size_t n, const string_vector *taken, const char **problem,
             char **message)
 {
+  struct preflight_vm *p = all->ptr[n];
   struct log_scope scope = { .hold = true };
   int r;
 
   log_scope_enter (&scope);
   r = vm_names_make (look->s->plan, p->pvm, &p->vm, look->s->networks, taken,
                      &p->names);
+  if (r == 0)
+    r = preflight_name_shared (look, all, n);
   if (r == -1 && (errno == EINVAL || errno == EEXIST)) {
     *problem = "NotValid";
     *message = log_scope_take (&scope);
@@ -225,13 +234,27 @@ make_names (const struct look *look, struct preflight_vm *p,
   return r;
 }
 
-/* Describe all VMs and settle their names; those that cannot be found
- * are problems of the plan.  *ALL gets the others.
+/* An entry of the plan that is no VM that can be migrated. */
+static int
+note_missing (const struct look *look, const struct preflight_vm *p,
+              const char *type, const char *message)
+{
+  char path[64];
+
+  snprintf (path, sizeof path, "spec.vms[%zu]", p->index);
+  return note (look, missing (look, &p->pvm->ref), type,
+               &p->pvm->ref.where, path,
+               strcmp (type, "VMNotFound") == 0 ?
+               "'nbdlift inventory FILE PROVIDER vms' lists the VMs" : NULL,
+               message ? message : "cannot be found on the source");
+}
+
+/* Describe all VMs; those that cannot be found are problems of the plan.
+ * *ALL gets the others.
  */
 static int
 find_all (const struct look *look, preflight_vm_vector *all)
 {
-  CLEANUP_STRING_VECTOR string_vector taken = EMPTY_VECTOR;
   const struct plan *plan = look->s->plan;
   size_t i, j;
   int r;
@@ -240,7 +263,6 @@ find_all (const struct look *look, preflight_vm_vector *all)
     CLEANUP_FREE char *message = NULL;
     const char *type = NULL;
     struct preflight_vm *p = calloc (1, sizeof *p);
-    char path[64];
 
     if (p == NULL) {
       log_oom ();
@@ -249,7 +271,6 @@ find_all (const struct look *look, preflight_vm_vector *all)
     p->pvm = &plan->vms.ptr[i];
     p->index = i;
     vm_init (&p->vm);
-    snprintf (path, sizeof path, "spec.vms[%zu]", i);
     r = find_vm (look, p, &type, &message);
     for (j = 0; r == 1 && j < all->len; j++)
       if (same (all->ptr[j]->vm.id, p->vm.id)) {
@@ -259,22 +280,51 @@ find_all (const struct look *look, preflight_vm_vector *all)
           message = NULL;
         r = 0;
       }
-    if (r == 1)
-      r = make_names (look, p, &taken, &type, &message);
-    if (r == 1 &&
-        (string_vector_append_dup (&taken, p->names.vm) == -1 ||
-         preflight_vm_vector_append (all, p) == -1))
+    if (r == 1 && preflight_vm_vector_append (all, p) == -1) {
+      log_oom ();
       r = -1;
+    }
     if (r == 0)
-      r = note (look, missing (look, &p->pvm->ref), type,
-                &p->pvm->ref.where, path,
-                strcmp (type, "VMNotFound") == 0 ?
-                "'nbdlift inventory FILE PROVIDER vms' lists the VMs" : NULL,
-                message ? message : "cannot be found on the source");
+      r = note_missing (look, p, type, message);
     if (r != 1)
       preflight_vm_free (p);
     if (r == -1)
       return -1;
+  }
+  return 0;
+}
+
+/* Settle the names of all; those that have none are problems, too, and
+ * leave ALL.
+ */
+static int
+name_all (const struct look *look, preflight_vm_vector *all)
+{
+  CLEANUP_STRING_VECTOR string_vector taken = EMPTY_VECTOR;
+  size_t i = 0;
+
+  while (i < all->len) {
+    struct preflight_vm *p = all->ptr[i];
+    CLEANUP_FREE char *message = NULL;
+    const char *type = NULL;
+    const int r = make_names (look, all, i, &taken, &type, &message);
+
+    if (r == -1)
+      return -1;
+    if (r == 1) {
+      if (string_vector_append_dup (&taken, p->names.vm) == -1) {
+        log_oom ();
+        return -1;
+      }
+      i++;
+      continue;
+    }
+    if (note_missing (look, p, type, message) == -1)
+      return -1;
+    all->len--;
+    memmove (&all->ptr[i], &all->ptr[i + 1],
+             (all->len - i) * sizeof *all->ptr);
+    preflight_vm_free (p);
   }
   return 0;
 }
@@ -318,10 +368,32 @@ check_programs (const struct look *look)
   return 0;
 }
 
-/* Move the chosen VMs of ALL to VMS and look at each. */
+/* CHOSEN: the VMs of ALL that are to be migrated. */
 static int
-choose (const struct look *look, preflight_vm_vector *all,
-        preflight_vm_vector *vms)
+choose (const struct look *look, const preflight_vm_vector *all,
+        bool *chosen)
+{
+  size_t i;
+
+  for (i = 0; i < all->len; i++) {
+    const struct preflight_vm *p = all->ptr[i];
+
+    chosen[i] = is_chosen (look->options->only, p);
+    if (!chosen[i] || !is_cancelled (look, p))
+      continue;
+    chosen[i] = false;
+    if (note_vm (look, p, PROBLEM_ADVISORY, "Canceled",
+                 "remove it from spec.cancel to migrate it",
+                 "is not migrated: the Migration cancels it") == -1)
+      return -1;
+  }
+  return 0;
+}
+
+/* Look at all that is chosen, and at names of all. */
+static int
+check_all (struct look *look, const preflight_vm_vector *all,
+           const bool *chosen)
 {
   size_t i, j;
 
@@ -334,18 +406,25 @@ choose (const struct look *look, preflight_vm_vector *all,
 
     if (check_renamed (look, p) == -1)
       return -1;
-    if (!is_chosen (look->options->only, p))
-      continue;
-    if (is_cancelled (look, p)) {
-      if (note_vm (look, p, PROBLEM_ADVISORY, "Canceled",
-                   "remove it from spec.cancel to migrate it",
-                   "is not migrated: the Migration cancels it") == -1)
-        return -1;
-      continue;
-    }
-    if (preflight_check_vm (look, p) == -1)
+    if (chosen[i] &&
+        (preflight_check_vm (look, p) == -1 ||
+         preflight_check_shared (look, p, all, chosen) == -1))
       return -1;
-    if (preflight_vm_vector_append (vms, p) == -1) {
+  }
+  return 0;
+}
+
+/* Move the chosen VMs of ALL to VMS. */
+static int
+take_chosen (preflight_vm_vector *all, const bool *chosen,
+             preflight_vm_vector *vms)
+{
+  size_t i;
+
+  for (i = 0; i < all->len; i++) {
+    if (!chosen[i])
+      continue;
+    if (preflight_vm_vector_append (vms, all->ptr[i]) == -1) {
       log_oom ();
       return -1;
     }
@@ -359,13 +438,26 @@ preflight (const struct session *s, const struct preflight_options *options,
            problem_vector *problems, preflight_vm_vector *vms)
 {
   CLEANUP_PREFLIGHT preflight_vm_vector all = EMPTY_VECTOR;
+  CLEANUP_FREE bool *chosen = NULL;
   struct look look = { .s = s, .options = options, .problems = problems };
+  int r;
 
   snprintf (look.object, sizeof look.object, "Plan %s", s->plan_label);
 
   if (check_plan (&look) == -1 || check_programs (&look) == -1 ||
       find_all (&look, &all) == -1 ||
+      preflight_find_shared (&look, &all) == -1 ||
+      name_all (&look, &all) == -1 ||
       check_only (options->only, &all) == -1)
     return -1;
-  return choose (&look, &all, vms);
+  chosen = calloc (all.len + 1, sizeof *chosen);
+  if (chosen == NULL) {
+    log_oom ();
+    return -1;
+  }
+  r = choose (&look, &all, chosen);
+  if (r == 0)
+    r = check_all (&look, &all, chosen);
+  json_decref (look.inventory);
+  return r == 0 ? take_chosen (&all, chosen, vms) : -1;
 }

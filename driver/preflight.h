@@ -13,13 +13,23 @@
 
 #include "driver/plan/plan.h"
 #include "driver/session.h"
+#include "driver/target/target.h"
 #include "driver/vm_manifest.h"
+
+/* A disk of a VM, where it is shared. */
+struct preflight_disk {
+  char *shared;                 /* its identity (shared_disk.h), or NULL: it
+                                   is the VM's own */
+  bool found, complete;         /* a volume of it is on the target, and
+                                   finished */
+};
 
 struct preflight_vm {
   const struct plan_vm *pvm;
   size_t index;                 /* in plan->vms */
   struct vm vm;
   struct vm_names names;
+  struct preflight_disk *disks; /* one per vm.disks */
   struct source_path path;      /* how its disks are read; name NULL if
                                    there is only one way */
 };
@@ -35,6 +45,12 @@ struct preflight_options {
    * empty.
    */
   const string_vector *only;
+
+  /* Where the run will write; NULL: that is not known.  Volumes of shared
+   * disks are looked for there.
+   */
+  const struct target_ops *target;
+  const char *output;
 };
 
 /* Look at every VM of S->plan (S is open).  Problems are appended to

@@ -15,6 +15,7 @@ struct look {
   const struct preflight_options *options;
   problem_vector *problems;
   char object[340];             /* "Plan mig/plan1" */
+  json_t *inventory;            /* all VMs of the source, once asked for */
 };
 
 /* Add a problem.  0, or -1 reported, as of all functions below. */
@@ -36,5 +37,21 @@ extern bool on_path (const char *program);
 /* Look at P alone: how its disks are read, maps, features, concerns. */
 extern int preflight_check_vm (const struct look *look,
                                struct preflight_vm *p);
+
+/* Find out which disks of ALL are shared. */
+extern int preflight_find_shared (const struct look *look,
+                                  const preflight_vm_vector *all);
+/* Give the shared disks of VM N of ALL, whose names have been made after
+ * those of the VMs before it, the names of their claims.  EINVAL: a
+ * template of its makes a name twice then.
+ */
+extern int preflight_name_shared (const struct look *look,
+                                  const preflight_vm_vector *all, size_t n);
+/* What there is to say of the shared disks of P, one of ALL.  CHOSEN: which
+ * of these the run will migrate.
+ */
+extern int preflight_check_shared (struct look *look, struct preflight_vm *p,
+                                   const preflight_vm_vector *all,
+                                   const bool *chosen);
 
 #endif /* NBDLIFT_PREFLIGHT_PRIVATE_H */

@@ -186,14 +186,6 @@ check_disks (const struct look *look, const struct preflight_vm *p)
                  "disk %s is a direct LUN, which cannot be passed on yet",
                  printable (d->name)) == -1)
       return -1;
-    if (d->shared &&
-        note_vm (look, p, look->s->plan->migrate_shared_disks ?
-                 PROBLEM_WARN : unsupported (look), "SharedDisks",
-                 "migrate the VMs that share it by one plan, and remove the "
-                 "copies that are too many",
-                 "disk %s is shared with other VMs and is copied for each of "
-                 "them", printable (d->name)) == -1)
-      return -1;
     if (vm_volume_size (d->capacity) == 0 &&
         note_vm (look, p, PROBLEM_CRITICAL, "InvalidDiskSizes", NULL,
                  "disk %s has an impossible capacity of %" PRIu64 " bytes",

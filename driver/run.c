@@ -24,6 +24,7 @@
 #include "driver/copy/nbd_client.h"
 #include "driver/run.h"
 #include "driver/run_samples.h"
+#include "driver/run_shared.h"
 
 /* Twice a second a request to cancel VMs is looked for; how far the
  * copies are is kept every other time, and the status every fourth.
@@ -98,9 +99,8 @@ run_convert_dir (const char *vm_folder)
   return format_path ("%s/convert", vm_folder);
 }
 
-/* mkdir -p, mode 0700. */
-static int
-make_folders (const char *path)
+int
+run_make_folders (const char *path)
 {
   CLEANUP_FREE char *copy = strdup (path);
   char *p;
@@ -165,7 +165,7 @@ open_target (struct run *run)
   if (state == NULL)
     return -1;
   run->folder = run_plan_folder (state, run->session->plan);
-  if (run->folder == NULL || make_folders (run->folder) == -1)
+  if (run->folder == NULL || run_make_folders (run->folder) == -1)
     return -1;
   if (take_lock (run) == -1)
     return -1;
@@ -179,7 +179,7 @@ open_target (struct run *run)
 static uint64_t
 needed_space (const struct run *run)
 {
-  uint64_t sum = 0;
+  uint64_t sum = run_shared_needed_space (run);
   size_t i;
 
   for (i = 0; i < run->nr_vms; i++)
@@ -201,12 +201,13 @@ prepare (struct run *run)
     struct run_vm *rv = &run->vms[i];
 
     rv->folder = run_vm_folder (run->folder, rv->pre->names.vm);
-    if (rv->folder == NULL || make_folders (rv->folder) == -1)
+    if (rv->folder == NULL || run_make_folders (rv->folder) == -1)
       return -1;
     run_vm_prepare (rv);
   }
   if (run->target_ops->check (run->target, 0) == -1)
     return -1;
+  run_shared_open (run);
   for (i = 0; i < run->nr_vms; i++) {
     struct run_vm *rv = &run->vms[i];
 
@@ -318,6 +319,7 @@ run_watched (struct run *run)
   run_all_vms (run);
   if (watched)
     end_status_thread (run, watcher);
+  run_samples_take (run);
   run_look_for_cancels (run);
   save_status (run, time (NULL));
 }
@@ -433,6 +435,7 @@ run_plan (struct run *run, json_t **result)
       restore_power (run);
   }
 
+  run_shared_close (run);
   for (i = 0; i < run->nr_vms; i++)
     run_vm_free (&run->vms[i]);
   free (run->vms);

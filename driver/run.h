@@ -3,7 +3,8 @@
  * The pipeline: what `nbdlift run' does once the plan is chosen and
  * checked.  run.c prepares the VMs, run_schedule.c starts them, run_vm.c
  * walks one through its steps, run_volumes.c makes its volumes,
- * run_disks.c is its DiskTransfer, run_finish.c what comes after.
+ * run_disks.c is its DiskTransfer, run_finish.c what comes after.  Disks
+ * that several VMs have are in run_shared.h.
  */
 #ifndef NBDLIFT_RUN_H
 #define NBDLIFT_RUN_H
@@ -61,6 +62,8 @@ struct run {
   unsigned copies;              /* at most so many run at once */
   struct run_vm *vms;           /* one per pre */
   size_t nr_vms;
+  struct run_shared **shared;   /* disks that several VMs have */
+  size_t nr_shared;
   time_t started;
 
   pthread_mutex_t lock;         /* of: */
@@ -79,7 +82,9 @@ struct run_vm {
   struct log_scope scope;       /* of the thread that works on it */
   char *folder;                 /* its part of the state */
   struct journal *journal;
-  struct target_volume **volumes;       /* one per disk; NULL for LUNs */
+  struct target_volume **volumes;       /* one per disk; NULL for LUNs, and
+                                           for shared disks: */
+  struct run_shared **shared;   /* one per disk; NULL if it is its own */
   bool converts;                /* its guest needs virt-v2v */
   bool copied_before;           /* nothing was left to copy */
   bool manifest_skipped;        /* its checksums were not looked at */
@@ -87,6 +92,7 @@ struct run_vm {
   bool shutdown_asked;          /* its guest, which is not off yet */
   atomic_bool stop;             /* another disk of it failed for good */
   atomic_bool cancel;           /* nbdlift cancel has asked for it */
+  atomic_bool off;              /* it has been shut down, or was off */
   atomic_bool ended;            /* its pipeline; nothing works on it */
   atomic_uint_least64_t bytes_read;     /* by this run */
   atomic_uint_least64_t bytes_kept;     /* of disks that were begun earlier */
@@ -117,6 +123,21 @@ extern char *run_copy_journal_path (const char *vm_folder, size_t disk);
 /* Where the conversion of a VM works. */
 extern char *run_convert_dir (const char *vm_folder);
 
+/* mkdir -p, mode 0700.  0, or -1 reported. */
+extern int run_make_folders (const char *path);
+
+/* Where a disk's volume is, and what is known of its copy: the VM's own, or
+ * those of a shared disk.  All is borrowed.
+ */
+struct run_disk {
+  struct journal *journal;
+  const char *folder;
+  size_t index;                 /* in the journal and in FOLDER */
+  const char *id;               /* what tells the disk from others */
+  struct target_volume *volume;
+};
+extern struct run_disk run_disk_place (const struct run_vm *rv, size_t i);
+
 /* True if the VM is cancelled: by a signal, as all are, or RV->cancel. */
 extern bool run_vm_cancelled (const struct run_vm *rv);
 /* True if the VM is to stop: cancelled, or RV->stop.  OPAQUE is RV. */
@@ -142,6 +163,11 @@ extern void run_all_vms (struct run *run);
 extern void run_vm_shrink (struct run_vm *rv, unsigned disks);
 /* At most so many are. */
 extern unsigned run_vm_disks (const struct run_vm *rv);
+/* Take room for one more disk of RV's host, which is waited for; false:
+ * RV was stopped.
+ */
+extern bool run_vm_take_disk (struct run_vm *rv);
+extern void run_vm_give_disk (struct run_vm *rv);
 /* A VM is cancelled: it may be one that waits for its turn. */
 extern void run_schedule_wake (struct run *run);
 
@@ -151,13 +177,17 @@ extern void run_schedule_wake (struct run *run);
  * there.  0, or -1 with RV->result set.
  */
 extern int run_make_volumes (struct run_vm *rv);
-/* True if disk I has still to be copied. */
+/* Make or find the volume of disk I.  NULL reported. */
+extern struct target_volume *run_create_volume (const struct run_vm *rv,
+                                                size_t i, const char *owner);
+/* True if disk I has still to be copied, or attached if it is shared. */
 extern bool run_must_copy (const struct run_vm *rv, size_t i);
-/* True if an earlier run may have copied a part of disk I. */
-extern bool run_can_resume (const struct run_vm *rv, size_t i);
-/* Remove the journal of its copy.  0, or -1 reported. */
-extern int run_forget_copy (const struct run_vm *rv, size_t i);
-/* At most so many of its disks are copied at once. */
+/* True if an earlier run may have copied a part of D, which is at PLACE. */
+extern bool run_can_resume (const struct run_disk *place,
+                            const struct vm_disk *d);
+/* Remove the journal of the copy of disk I of FOLDER.  0, or -1 reported. */
+extern int run_forget_copy (const char *folder, size_t i);
+/* At most so many of its disks are copied at once, without shared ones. */
 extern unsigned run_vm_copies (const struct run_vm *rv);
 /* Bytes of data that are still to be written to the volumes, as far as
  * the source says.
@@ -210,6 +240,9 @@ extern void run_look_for_cancels (struct run *run);
 extern int run_transfer (struct run_vm *rv, struct progress_line *line);
 extern int run_convert (struct run_vm *rv, struct progress_line *line);
 extern int run_finish (struct run_vm *rv);
+/* Give the volume at PLACE its digests and its name. */
+extern int run_finish_disk (struct run_vm *rv, const struct run_disk *place,
+                            const struct vm_disk *d, bool converted);
 
 /* run_result.c: the result of a run for programs (new reference, NULL
  * reported) and, from that, for people.

@@ -8,7 +8,7 @@
 #include "common/util/log.h"
 #include "driver/cancel.h"
 #include "driver/plan_state.h"
-#include "driver/run.h"
+#include "driver/run_shared.h"
 
 /* Its threads have ended. */
 static void
@@ -30,6 +30,7 @@ undo (struct run_vm *rv)
       plan_state_remove_volumes (rv->run->target_ops, rv->run->target,
                                  rv->run->session->plan, rv->pre->vm.id,
                                  false, &removed) == -1 ||
+      run_shared_release (rv) == -1 ||
       plan_state_remove_tree (rv->folder) == -1) {
     if (ours)
       log_error ("the VM is still off on the source: nbdlift cancel, after "

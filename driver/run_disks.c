@@ -21,7 +21,7 @@
 #include "driver/copy/copy.h"
 #include "driver/copy/copy_stream.h"
 #include "driver/copy/digest_tree.h"
-#include "driver/run.h"
+#include "driver/run_shared.h"
 #include "driver/serve.h"
 
 /* Bytes of a part of an identity: three fit COPY_IDENTITY_MAX, also if
@@ -48,6 +48,7 @@ struct transfer {
 struct disk_job {
   struct transfer *t;
   size_t i;
+  struct run_disk place;
   struct progress_item *item;
   pthread_t thread;
   bool has_thread;
@@ -186,7 +187,7 @@ copy_failure (struct run_vm *rv, int err, enum copy_side side)
  * journal of a copy knows.  NULL reported.
  */
 static char *
-source_identity (const struct vm_disk *d)
+source_identity (const struct vm_disk *d, const char *id)
 {
   CLEANUP_STRBUF struct strbuf b = { 0 };
   char *text = NULL;
@@ -195,7 +196,7 @@ source_identity (const struct vm_disk *d)
       strbuf_append_printable (&b, d->version ? d->version : "-",
                                IDENTITY_PART) == 0 &&
       strbuf_append (&b, ", id ") == 0 &&
-      strbuf_append_printable (&b, d->id, IDENTITY_PART) == 0 &&
+      strbuf_append_printable (&b, id, IDENTITY_PART) == 0 &&
       strbuf_append (&b, ", at ") == 0 &&
       strbuf_append_printable (&b, d->file ? d->file : "-",
                                IDENTITY_PART) == 0)
@@ -212,7 +213,7 @@ static void
 forget_empty (const struct disk_job *job, const struct copy_result *result)
 {
   if (!job->resumed && result->progress.written == 0)
-    journal_forget_disk (job->t->rv->journal, job->i);
+    journal_forget_disk (job->place.journal, job->place.index);
 }
 
 static enum exit_status
@@ -220,11 +221,13 @@ copy_volume (struct disk_job *job, int fd, struct log_scope *scope)
 {
   struct run_vm *rv = job->t->rv;
   const struct vm_disk *d = &rv->pre->vm.disks.ptr[job->i];
-  const struct target_volume *v = rv->volumes[job->i];
-  CLEANUP_FREE char *digest_path = run_digest_path (rv->folder, job->i);
-  CLEANUP_FREE char *journal_path = run_copy_journal_path (rv->folder,
-                                                           job->i);
-  CLEANUP_FREE char *identity = source_identity (d);
+  const struct run_disk *place = &job->place;
+  const struct target_volume *v = place->volume;
+  CLEANUP_FREE char *digest_path = run_digest_path (place->folder,
+                                                    place->index);
+  CLEANUP_FREE char *journal_path = run_copy_journal_path (place->folder,
+                                                           place->index);
+  CLEANUP_FREE char *identity = source_identity (d, place->id);
   const struct copy_source source = {
     .uri = served_uri (job->t->served, job->i),
     .name = d->name,
@@ -267,8 +270,8 @@ copy_volume (struct disk_job *job, int fd, struct log_scope *scope)
   if (complete_volume (fd, v) == -1)
     return STATUS_TARGET;
   if (read_root (digest_path, hex) == -1 ||
-      journal_disk_copied (rv->journal, job->i, hex) == -1 ||
-      run_forget_copy (rv, job->i) == -1)
+      journal_disk_copied (place->journal, place->index, hex) == -1 ||
+      run_forget_copy (place->folder, place->index) == -1)
     return STATUS_FAILED;
   return STATUS_OK;
 }
@@ -296,8 +299,10 @@ import_volume (struct disk_job *job, int fd, struct log_scope *scope)
 {
   struct run_vm *rv = job->t->rv;
   const struct vm_disk *d = &rv->pre->vm.disks.ptr[job->i];
-  const struct target_volume *v = rv->volumes[job->i];
-  CLEANUP_FREE char *digest_path = run_digest_path (rv->folder, job->i);
+  const struct run_disk *place = &job->place;
+  const struct target_volume *v = place->volume;
+  CLEANUP_FREE char *digest_path = run_digest_path (place->folder,
+                                                    place->index);
   const struct copy_stream_options options = {
     .disk = d->name,
     .target = v->path,
@@ -310,7 +315,8 @@ import_volume (struct disk_job *job, int fd, struct log_scope *scope)
   char hex[65];
   int r = -1;
 
-  if (digest_path == NULL || run_forget_copy (rv, job->i) == -1)
+  if (digest_path == NULL ||
+      run_forget_copy (place->folder, place->index) == -1)
     return STATUS_FAILED;
   scope->hold = true;
   im.stream = copy_stream_begin (fd, &options);
@@ -328,11 +334,23 @@ import_volume (struct disk_job *job, int fd, struct log_scope *scope)
     log_scope_release (scope, NULL);
     status = complete_volume (fd, v) == -1 ? STATUS_TARGET :
       read_root (digest_path, hex) == -1 ||
-      journal_disk_copied (rv->journal, job->i, hex) == -1 ? STATUS_FAILED :
-      STATUS_OK;
+      journal_disk_copied (place->journal, place->index,
+                           hex) == -1 ? STATUS_FAILED : STATUS_OK;
   }
   copy_stream_free (im.stream);
   return status;
+}
+
+/* The journal says that the disk is being filled. */
+static int
+note_created (const struct disk_job *job)
+{
+  const struct run_vm *rv = job->t->rv;
+
+  if (rv->shared[job->i])
+    return run_shared_created (rv, job->i);
+  return journal_disk_created (rv->journal, job->i,
+                               &rv->pre->vm.disks.ptr[job->i]);
 }
 
 static enum exit_status
@@ -340,16 +358,19 @@ transfer_disk (struct disk_job *job, struct log_scope *scope)
 {
   struct run_vm *rv = job->t->rv;
   const struct vm_disk *d = &rv->pre->vm.disks.ptr[job->i];
-  const struct target_volume *v = rv->volumes[job->i];
+  const struct run_disk *place = &job->place;
+  const struct target_volume *v;
   CLEANUP_CLOSE int fd = -1;
 
-  job->resumed = run_can_resume (rv, job->i);
+  job->place = run_disk_place (rv, job->i);
+  v = place->volume;
+  job->resumed = run_can_resume (place, d);
   if (job->resumed && rv->pre->path.import) {
     log_info ("is copied again from its beginning: a stream cannot go on "
               "in its middle");
     job->resumed = false;
   }
-  if (!job->resumed && journal_disk_created (rv->journal, job->i, d) == -1)
+  if (!job->resumed && note_created (job) == -1)
     return STATUS_FAILED;
   fd = open (v->path, O_RDWR | O_CLOEXEC);
   if (fd == -1) {
@@ -366,8 +387,46 @@ transfer_disk (struct disk_job *job, struct log_scope *scope)
       copy_volume (job, fd, scope);
   if (complete_volume (fd, v) == -1)
     return STATUS_TARGET;
-  return journal_disk_copied (rv->journal, job->i, NULL) == 0 ?
+  return journal_disk_copied (place->journal, place->index, NULL) == 0 ?
     STATUS_OK : STATUS_FAILED;
+}
+
+/* A disk of the VM alone: under the VM's limit. */
+static void
+transfer_own (struct disk_job *job, struct log_scope *scope)
+{
+  struct transfer *t = job->t;
+  struct run_vm *rv = t->rv;
+
+  if (!limit_acquire (&t->disks, run_vm_stopped, rv))
+    return;
+  if (limit_acquire (&rv->run->disks, run_vm_stopped, rv)) {
+    task_status_begin (&rv->status.tasks[job->i]);
+    job->result = transfer_disk (job, scope);
+    limit_release (&rv->run->disks);
+  }
+  limit_release (&t->disks);
+}
+
+/* A disk that others have too: when it is the VM's turn. */
+static void
+transfer_shared (struct disk_job *job, struct log_scope *scope)
+{
+  struct run_vm *rv = job->t->rv;
+  const int r = run_shared_begin (rv, job->i, &job->result);
+
+  if (r != 1)
+    return;
+  job->result = STATUS_CANCELLED;
+  if (run_vm_take_disk (rv)) {
+    if (limit_acquire (&rv->run->disks, run_vm_stopped, rv)) {
+      task_status_begin (&rv->status.tasks[job->i]);
+      job->result = transfer_disk (job, scope);
+      limit_release (&rv->run->disks);
+    }
+    run_vm_give_disk (rv);
+  }
+  job->result = run_shared_end (rv, job->i, job->result);
 }
 
 static void *
@@ -385,21 +444,18 @@ disk_thread (void *opaque)
   };
 
   job->result = STATUS_CANCELLED;
-  if (!limit_acquire (&t->disks, run_vm_stopped, rv))
-    return NULL;
-  if (limit_acquire (&rv->run->disks, run_vm_stopped, rv)) {
-    log_scope_enter (&scope);
-    task_status_begin (task);
-    job->result = transfer_disk (job, &scope);
-    if (job->result == STATUS_OK) {
-      progress_set (job->item, task->total);
-      task_status_end (task);
-    }
-    log_scope_leave (&scope);
-    limit_release (&rv->run->disks);
+  log_scope_enter (&scope);
+  if (rv->shared[job->i])
+    transfer_shared (job, &scope);
+  else
+    transfer_own (job, &scope);
+  if (job->result == STATUS_OK) {
+    progress_set (job->item, task->total);
+    task_status_end (task);
   }
-  limit_release (&t->disks);
-  run_vm_shrink (rv, atomic_fetch_sub (&t->left, 1) - 1);
+  log_scope_leave (&scope);
+  if (rv->shared[job->i] == NULL)
+    run_vm_shrink (rv, atomic_fetch_sub (&t->left, 1) - 1);
   return NULL;
 }
 
@@ -420,8 +476,11 @@ run_jobs (struct transfer *t, struct disk_job *jobs)
                                       t->rv->pre->vm.disks.ptr[i].name,
                                       PROGRESS_BYTES,
                                       t->rv->status.tasks[i].total);
-    atomic_fetch_add (&t->left, 1);
+    if (t->rv->shared[i] == NULL)
+      atomic_fetch_add (&t->left, 1);
   }
+  /* Shared ones take room when their turn has come. */
+  run_vm_shrink (t->rv, atomic_load (&t->left));
   for (i = 0; i < nr_disks; i++) {
     if (jobs[i].t == NULL)
       continue;

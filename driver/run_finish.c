@@ -16,7 +16,7 @@
 #include "common/util/strbuf.h"
 #include "driver/convert.h"
 #include "driver/copy/digest_tree.h"
-#include "driver/run.h"
+#include "driver/run_shared.h"
 
 struct convert_opaque {
   struct run_vm *rv;
@@ -156,11 +156,15 @@ convert (struct run_vm *rv, struct progress_line *line)
   options.work_dir = work_dir;
   options.log_file = log_file;
   options.keys = keys;
-  for (i = 0; i < vm->disks.len; i++)
-    if (rv->volumes[i]) {
-      disks[n].path = rv->volumes[i]->path;
-      disks[n++].block = rv->volumes[i]->block;
+  for (i = 0; i < vm->disks.len; i++) {
+    const struct run_disk place = run_disk_place (rv, i);
+
+    if (place.volume) {
+      disks[n].path = place.volume->path;
+      disks[n].keep = rv->shared[i] != NULL;
+      disks[n++].block = place.volume->block;
     }
+  }
   opaque.item = progress_item_new (line, NULL, PROGRESS_PERCENT, 100);
 
   memset (&result, 0, sizeof result);
@@ -210,21 +214,22 @@ digest_progress (void *opaque, uint64_t done, uint64_t total)
   return !run_vm_stopped (opaque);
 }
 
-/* The digests of what volume I holds now.  For a disk that was copied
- * and left as it was they are those of the copy: it is not read again.
+/* The digests of what the volume at PLACE holds now.  For a disk that was
+ * copied and left as it was they are those of the copy: it is not read
+ * again.
  */
 static struct digest_tree *
-volume_digests (struct run_vm *rv, size_t i, bool converted)
+volume_digests (struct run_vm *rv, const struct run_disk *place,
+                const struct vm_disk *d, bool converted)
 {
-  const struct vm_disk *d = &rv->pre->vm.disks.ptr[i];
-  const struct target_volume *v = rv->volumes[i];
+  const struct target_volume *v = place->volume;
   const char *path = v->complete ? v->final_path : v->path;
   CLEANUP_FREE char *copied = NULL;
   CLEANUP_CLOSE int fd = -1;
   struct digest_tree *like, *tree;
 
   if (!converted && !d->blank) {
-    copied = run_digest_path (rv->folder, i);
+    copied = run_digest_path (place->folder, place->index);
     return copied ? digest_tree_load (copied) : NULL;
   }
   fd = open (path, O_RDONLY | O_CLOEXEC);
@@ -240,17 +245,19 @@ volume_digests (struct run_vm *rv, size_t i, bool converted)
   return tree;
 }
 
-static int
-finish_volume (struct run_vm *rv, size_t i, bool converted)
+int
+run_finish_disk (struct run_vm *rv, const struct run_disk *place,
+                 const struct vm_disk *d, bool converted)
 {
-  struct target_volume *v = rv->volumes[i];
+  struct target_volume *v = place->volume;
   struct digest_tree *tree;
   char hex[65];
   int r;
 
-  if (journal_disk_state (rv->journal, i) == JOURNAL_DISK_FINISHED)
+  if (journal_disk_state (place->journal,
+                          place->index) == JOURNAL_DISK_FINISHED)
     return 0;
-  tree = volume_digests (rv, i, converted);
+  tree = volume_digests (rv, place, d, converted);
   if (tree == NULL)
     return -1;
   r = digest_tree_save (tree, v->digest_path);
@@ -263,7 +270,7 @@ finish_volume (struct run_vm *rv, size_t i, bool converted)
     rv->result = STATUS_TARGET;
     return -1;
   }
-  return journal_disk_finished (rv->journal, i, v->final_path,
+  return journal_disk_finished (place->journal, place->index, v->final_path,
                                 v->digest_path, hex, converted);
 }
 
@@ -273,6 +280,7 @@ publish (struct run_vm *rv, const json_t *conversion)
   const struct session *s = rv->run->session;
   const struct vm *vm = &rv->pre->vm;
   const enum vm_firmware found = firmware_of_json (conversion);
+  CLEANUP_FREE bool *foreign = calloc (vm->disks.len + 1, sizeof *foreign);
   const struct vm_manifest_input in = {
     .plan = s->plan,
     .pvm = rv->pre->pvm,
@@ -281,6 +289,7 @@ publish (struct run_vm *rv, const json_t *conversion)
     .storages = s->storages,
     .vm = vm,
     .names = &rv->pre->names,
+    .foreign = foreign,
     .firmware = vm->firmware == VM_FIRMWARE_UNKNOWN ? found : vm->firmware,
     .power = run_power_before (rv),
     .osinfo = json_get_string (conversion, "osinfo", NULL),
@@ -288,8 +297,14 @@ publish (struct run_vm *rv, const json_t *conversion)
     .virtio = json_get_bool (conversion, "virtio", 0),
   };
   CLEANUP_FREE char *where = NULL;
-  CLEANUP_JSON json_t *objects = vm_manifest (&in);
+  CLEANUP_JSON json_t *objects = NULL;
 
+  if (foreign == NULL) {
+    log_oom ();
+    return -1;
+  }
+  run_shared_foreign (rv, foreign);
+  objects = vm_manifest (&in);
   if (objects == NULL)
     return -1;
   if (rv->run->target_ops->publish (rv->run->target,
@@ -299,6 +314,8 @@ publish (struct run_vm *rv, const json_t *conversion)
     rv->result = STATUS_TARGET;
     return -1;
   }
+  if (run_shared_published (rv) == -1)
+    return -1;
   return journal_set_published (rv->journal, where);
 }
 
@@ -309,10 +326,14 @@ run_finish (struct run_vm *rv)
   CLEANUP_FREE char *manifest = journal_published (rv->journal);
   size_t i;
 
-  for (i = 0; i < rv->pre->vm.disks.len; i++)
+  for (i = 0; i < rv->pre->vm.disks.len; i++) {
+    const struct run_disk place = run_disk_place (rv, i);
+
     if (rv->volumes[i] &&
-        finish_volume (rv, i, conversion != NULL) == -1)
+        run_finish_disk (rv, &place, &rv->pre->vm.disks.ptr[i],
+                         conversion != NULL) == -1)
       return -1;
+  }
   /* One that people have changed since is left alone. */
   if (manifest && access (manifest, F_OK) == 0)
     return 0;

@@ -10,7 +10,7 @@
 #include "common/include/cleanup.h"
 #include "common/util/log.h"
 #include "driver/power.h"
-#include "driver/run.h"
+#include "driver/run_shared.h"
 
 static struct power
 power_of (struct run_vm *rv)
@@ -127,6 +127,7 @@ run_power_restore (struct run_vm *rv)
                  "the next run goes on");
     return;
   }
+  run_shared_withdraw (rv);
   run_discard (rv);
   power_restore (&p);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
@@ -63,6 +64,33 @@ run_schedule_wake (struct run *run)
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&run->lock);
 
   pthread_cond_signal (&run->changed);
+}
+
+bool
+run_vm_take_disk (struct run_vm *rv)
+{
+  const struct timespec pause = { .tv_nsec = 100000000 };
+
+  while (!run_vm_stopped (rv)) {
+    bool taken;
+
+    pthread_mutex_lock (&rv->run->lock);
+    taken = schedule_take (&rv->run->schedule, index_of (rv));
+    pthread_mutex_unlock (&rv->run->lock);
+    if (taken)
+      return true;
+    nanosleep (&pause, NULL);
+  }
+  return false;
+}
+
+void
+run_vm_give_disk (struct run_vm *rv)
+{
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&rv->run->lock);
+
+  schedule_give (&rv->run->schedule, index_of (rv));
+  pthread_cond_signal (&rv->run->changed);
 }
 
 /* It could not be prepared, which has been reported. */

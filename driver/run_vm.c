@@ -14,7 +14,7 @@
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
 #include "driver/plan_state.h"
-#include "driver/run.h"
+#include "driver/run_shared.h"
 
 bool
 run_vm_cancelled (const struct run_vm *rv)
@@ -43,7 +43,8 @@ run_vm_prepare (struct run_vm *rv)
 {
   log_scope_enter (&rv->scope);
   rv->volumes = calloc (rv->pre->vm.disks.len + 1, sizeof *rv->volumes);
-  if (rv->volumes == NULL)
+  rv->shared = calloc (rv->pre->vm.disks.len + 1, sizeof *rv->shared);
+  if (rv->volumes == NULL || rv->shared == NULL)
     log_oom ();
   else
     rv->journal = journal_open (rv->folder, &rv->pre->vm);
@@ -51,6 +52,8 @@ run_vm_prepare (struct run_vm *rv)
     rv->status.restore_power = power_word (run_power_before (rv));
   /* A request that a run which was killed did not come to. */
   plan_state_withdraw_cancel (rv->folder);
+  if (rv->journal)
+    run_shared_forget (rv);
   if (rv->journal == NULL ||
       journal_check_source (rv->journal, &rv->pre->vm) == -1)
     rv->result = STATUS_FAILED;
@@ -66,6 +69,7 @@ run_vm_free (struct run_vm *rv)
   for (i = 0; rv->volumes && i < rv->pre->vm.disks.len; i++)
     target_volume_free (rv->volumes[i]);
   free (rv->volumes);
+  free (rv->shared);
   journal_close (rv->journal);
   vm_status_free (&rv->status);
   free (rv->folder);
@@ -139,7 +143,10 @@ step_initialize (struct run_vm *rv, struct progress_line *line)
               "run");
   if (verify_source (rv, line) == -1)
     return -1;
-  return rv->copied_before ? 0 : run_power_down (rv);
+  if (!rv->copied_before && run_power_down (rv) == -1)
+    return -1;
+  atomic_store (&rv->off, true);
+  return 0;
 }
 
 static int

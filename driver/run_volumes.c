@@ -18,7 +18,7 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/convert.h"
-#include "driver/run.h"
+#include "driver/run_shared.h"
 
 char *
 run_owner (const struct run_vm *rv, size_t i)
@@ -35,8 +35,8 @@ run_owner (const struct run_vm *rv, size_t i)
   return owner;
 }
 
-static int
-make_volume (struct run_vm *rv, size_t i)
+struct target_volume *
+run_create_volume (const struct run_vm *rv, size_t i, const char *owner)
 {
   const struct session *s = rv->run->session;
   const struct vm_disk *d = &rv->pre->vm.disks.ptr[i];
@@ -51,18 +51,46 @@ make_volume (struct run_vm *rv, size_t i)
     .access_mode = row ? row->access_mode : NULL,
     .volume_mode = row ? row->volume_mode : NULL,
   };
+
+  return rv->run->target_ops->create (rv->run->target, &spec, owner);
+}
+
+static int
+make_volume (struct run_vm *rv, size_t i)
+{
   CLEANUP_FREE char *owner = run_owner (rv, i);
 
   if (owner)
-    rv->volumes[i] = rv->run->target_ops->create (rv->run->target, &spec,
-                                                  owner);
+    rv->volumes[i] = run_create_volume (rv, i, owner);
   return rv->volumes[i] ? 0 : -1;
 }
 
-int
-run_forget_copy (const struct run_vm *rv, size_t i)
+struct run_disk
+run_disk_place (const struct run_vm *rv, size_t i)
 {
-  CLEANUP_FREE char *path = run_copy_journal_path (rv->folder, i);
+  const struct run_shared *rs = rv->shared[i];
+
+  if (rs)
+    return (struct run_disk) {
+      .journal = rs->journal,
+      .folder = rs->folder,
+      .index = 0,
+      .id = rs->identity,
+      .volume = rs->volume,
+    };
+  return (struct run_disk) {
+    .journal = rv->journal,
+    .folder = rv->folder,
+    .index = i,
+    .id = rv->pre->vm.disks.ptr[i].id,
+    .volume = rv->volumes[i],
+  };
+}
+
+int
+run_forget_copy (const char *folder, size_t i)
+{
+  CLEANUP_FREE char *path = run_copy_journal_path (folder, i);
 
   if (path == NULL)
     return -1;
@@ -77,7 +105,7 @@ remove_volume (struct run_vm *rv, size_t i)
 {
   CLEANUP_FREE char *owner = run_owner (rv, i);
 
-  if (owner == NULL || run_forget_copy (rv, i) == -1)
+  if (owner == NULL || run_forget_copy (rv->folder, i) == -1)
     return -1;
   target_volume_free (rv->volumes[i]);
   rv->volumes[i] = NULL;
@@ -93,7 +121,8 @@ make_all (struct run_vm *rv)
   size_t i;
 
   for (i = 0; i < rv->pre->vm.disks.len; i++)
-    if (!rv->pre->vm.disks.ptr[i].lun && rv->volumes[i] == NULL &&
+    if (vm_disk_has_volume (&rv->pre->vm.disks.ptr[i]) &&
+        rv->shared[i] == NULL && rv->volumes[i] == NULL &&
         make_volume (rv, i) == -1)
       return -1;
   return 0;
@@ -212,9 +241,14 @@ forget_old_copies (const struct run_vm *rv)
 {
   size_t i;
 
-  for (i = 0; i < rv->pre->vm.disks.len; i++)
-    if (!run_can_resume (rv, i) && run_forget_copy (rv, i) == -1)
+  for (i = 0; i < rv->pre->vm.disks.len; i++) {
+    const struct run_disk place = run_disk_place (rv, i);
+
+    if (rv->volumes[i] &&
+        !run_can_resume (&place, &rv->pre->vm.disks.ptr[i]) &&
+        run_forget_copy (rv->folder, i) == -1)
       return -1;
+  }
   return 0;
 }
 
@@ -255,17 +289,19 @@ run_make_volumes (struct run_vm *rv)
 bool
 run_must_copy (const struct run_vm *rv, size_t i)
 {
+  if (rv->shared[i])
+    return !run_shared_is_attached (rv, i);
   return rv->volumes[i] != NULL &&
     journal_disk_state (rv->journal, i) < JOURNAL_DISK_COPIED &&
     !rv->volumes[i]->complete;
 }
 
 bool
-run_can_resume (const struct run_vm *rv, size_t i)
+run_can_resume (const struct run_disk *place, const struct vm_disk *d)
 {
-  return run_must_copy (rv, i) && !rv->pre->vm.disks.ptr[i].blank &&
-    journal_disk_state (rv->journal, i) == JOURNAL_DISK_CREATED &&
-    !rv->volumes[i]->is_zero;
+  return !d->blank && !place->volume->complete && !place->volume->is_zero &&
+    journal_disk_state (place->journal,
+                        place->index) == JOURNAL_DISK_CREATED;
 }
 
 unsigned
@@ -275,7 +311,7 @@ run_vm_copies (const struct run_vm *rv)
   size_t i;
 
   for (i = 0; i < rv->pre->vm.disks.len; i++)
-    if (run_must_copy (rv, i))
+    if (rv->shared[i] == NULL && run_must_copy (rv, i))
       n++;
   return MIN (n, (unsigned) MAX_DISKS_PER_VM);
 }
@@ -291,7 +327,7 @@ run_needed_space (const struct run_vm *rv)
     const struct vm_disk *d = &rv->pre->vm.disks.ptr[i];
     const struct target_volume *v = rv->volumes[i];
 
-    if (!run_must_copy (rv, i) || d->blank || v->block)
+    if (rv->shared[i] || !run_must_copy (rv, i) || d->blank || v->block)
       continue;
     there = stat (v->path, &st) == 0 ? (uint64_t) st.st_blocks * 512 : 0;
     if (there < d->allocated &&
@@ -321,7 +357,7 @@ run_discard (struct run_vm *rv)
   for (i = 0; rv->volumes && i < rv->pre->vm.disks.len; i++)
     if (rv->volumes[i] && remove_volume (rv, i) == -1)
       return -1;
-  if (run_forget_pre_hook (rv) == -1)
+  if (run_shared_release (rv) == -1 || run_forget_pre_hook (rv) == -1)
     return -1;
   return journal_forget_all (rv->journal);
 }
@@ -342,4 +378,5 @@ run_clean_up (struct run_vm *rv)
       journal_forget_disk (rv->journal, i);
   if (rv->journal)
     journal_forget_all (rv->journal);
+  run_shared_release (rv);
 }

@@ -99,6 +99,23 @@ schedule_shrink (struct schedule *s, size_t i, unsigned disks)
   vm->disks = disks;
 }
 
+bool
+schedule_take (struct schedule *s, size_t i)
+{
+  struct schedule_host *host = &s->hosts[s->vms[i].host];
+
+  if (host->in_flight >= s->max)
+    return false;
+  host->in_flight++;
+  return true;
+}
+
+void
+schedule_give (struct schedule *s, size_t i)
+{
+  s->hosts[s->vms[i].host].in_flight--;
+}
+
 unsigned
 schedule_disks (const struct schedule *s, size_t i)
 {

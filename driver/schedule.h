@@ -62,6 +62,12 @@ extern void schedule_skip (struct schedule *s, size_t i);
 /* From now on VM I, which has begun, has at most DISKS in flight. */
 extern void schedule_shrink (struct schedule *s, size_t i, unsigned disks);
 
+/* One more disk is in flight on the host of VM I, beside those of the VM: if
+ * there is room.  give: it is not any more.
+ */
+extern bool schedule_take (struct schedule *s, size_t i);
+extern void schedule_give (struct schedule *s, size_t i);
+
 /* How many disks VM I may have in flight. */
 extern unsigned schedule_disks (const struct schedule *s, size_t i);
 

@@ -223,6 +223,20 @@ remove_parent (const char *path)
   }
 }
 
+int
+shared_disk_remove_folder (const char *folder)
+{
+  CLEANUP_FREE char *parent = format ("%s", folder);
+  char *slash = parent ? strrchr (parent, '/') : NULL;
+
+  if (slash == NULL || plan_state_remove_tree (folder) == -1)
+    return -1;
+  *slash = '\0';
+  if (rmdir (parent) == 0)
+    remove_parent (parent);
+  return 0;
+}
+
 /* Nobody uses it.  FOLDER is .../NAMESPACE/IDENTITY. */
 static int
 remove_disk (const struct target_ops *ops, void *target, const char *folder,
@@ -243,12 +257,9 @@ remove_disk (const struct target_ops *ops, void *target, const char *folder,
   owner = shared_disk_owner (base_name (parent), base_name (folder));
   if (owner == NULL ||
       ops->remove_owned (target, owner, keep_finished || published,
-                         removed) == -1 ||
-      plan_state_remove_tree (folder) == -1)
+                         removed) == -1)
     return -1;
-  if (rmdir (parent) == 0)
-    remove_parent (parent);
-  return 0;
+  return shared_disk_remove_folder (folder);
 }
 
 int

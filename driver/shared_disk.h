@@ -55,6 +55,9 @@ extern int shared_disk_has_users (const char *folder,
                                   const struct plan *plan,
                                   const char *but_target);
 
+/* Remove its state, which is not needed any more.  0, or -1 reported. */
+extern int shared_disk_remove_folder (const char *folder);
+
 /* The VM does not use the disk any more.  With the last user its state
  * goes, and its volume unless a VM that was migrated has it, or it is
  * finished and KEEP_FINISHED.  What was removed is appended to REMOVED.

@@ -335,6 +335,8 @@ verify_disks (const struct verify_options *options,
 
   for (i = 0; i < journal_nr_disks (options->journal) &&
          !cancel_requested (); i++) {
+    if (journal_disk_left_out (options->journal, i))
+      continue;                 /* the new VM does not have it */
     r = verify_vm_disk (options, line, i,
                         served ? served_uri (served, i) : NULL, rows);
     if (r != STATUS_OK && status != STATUS_FAILED)

@@ -448,7 +448,8 @@ vm_manifest (const struct vm_manifest_input *in)
     return NULL;
   }
   for (i = 0; i < in->vm->disks.len; ++i)
-    if (!in->vm->disks.ptr[i].lun &&
+    if (vm_disk_has_volume (&in->vm->disks.ptr[i]) &&
+        !(in->foreign && in->foreign[i]) &&
         manifest_append_pvc (objects, in, i) == -1)
       return NULL;
   vm = manifest_append (objects);

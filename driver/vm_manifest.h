@@ -24,6 +24,8 @@ struct vm_manifest_input {
   const struct plan_migration *migration;       /* or NULL */
   const struct vm *vm;
   const struct vm_names *names;
+  const bool *foreign;          /* one per disk: its claim is that of another
+                                   plan, and is only used; NULL: none is */
   enum vm_firmware firmware;    /* what conversion found, if the source did
                                    not say; else vm->firmware */
   enum vm_power power;          /* before we powered it off; UNKNOWN: we did

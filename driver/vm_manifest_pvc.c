@@ -107,19 +107,27 @@ set_uid_label (json_t *labels, const char *key, const char *kind,
   return json_set_string (labels, key, uuid);
 }
 
-int
-manifest_set_labels (json_t *labels, const struct vm_manifest_input *in)
+/* Those of everything that belongs to a plan. */
+static int
+set_plan_labels (json_t *labels, const struct vm_manifest_input *in)
 {
-  const char *const id = in->vm->id ? in->vm->id : "";
-  char uuid[UUID_TEXT_SIZE];
-
   /* Without a Migration the plan is what is being run. */
   if (set_uid_label (labels, "migration", "Migration",
                      in->migration ? &in->migration->meta
                      : &in->plan->meta) == -1 ||
       set_uid_label (labels, "plan", "Plan", &in->plan->meta) == -1)
     return -1;
+  return 0;
+}
 
+int
+manifest_set_labels (json_t *labels, const struct vm_manifest_input *in)
+{
+  const char *const id = in->vm->id ? in->vm->id : "";
+  char uuid[UUID_TEXT_SIZE];
+
+  if (set_plan_labels (labels, in) == -1)
+    return -1;
   if (id[0] != '\0' && is_label_value (id))
     return json_set_string (labels, "vmID", id);
   if (uuid_of_strings (&id, 1, uuid) == -1)
@@ -205,18 +213,28 @@ fill_metadata (json_t *meta, const struct vm_manifest_input *in, size_t i)
       json_set_string (meta, "namespace", in->plan->target_namespace) == -1)
     return -1;
   labels = manifest_add (meta, "labels", json_object ());
-  if (labels == NULL || manifest_set_labels (labels, in) == -1)
+  if (labels == NULL)
     return -1;
-  if (disk->shared && json_set_string (labels, "shareable", "true") == -1)
+  /* The claim of a shared disk is in the manifests of all VMs that have
+   * it, so it must be the same in all of them: it says nothing of one VM.
+   */
+  if (disk->shared) {
+    if (set_plan_labels (labels, in) == -1 ||
+        json_set_string (labels, "shareable", "true") == -1)
+      return -1;
+  }
+  else if (manifest_set_labels (labels, in) == -1)
     return -1;
 
   annotations = manifest_add (meta, "annotations", json_object ());
   snprintf (index, sizeof index, "%zu", i);
   if (annotations == NULL ||
       json_set_string (annotations, "forklift.konveyor.io/disk-source",
-                       disk->file ? disk->file : disk->id) == -1 ||
-      json_set_string (annotations, "forklift.konveyor.io/disk-index",
-                       index) == -1 ||
+                       disk->file ? disk->file :
+                       disk->identity ? disk->identity : disk->id) == -1 ||
+      (!disk->shared &&
+       json_set_string (annotations, "forklift.konveyor.io/disk-index",
+                        index) == -1) ||
       /* CDI takes a claim with this for one that it has filled. */
       json_set_string (annotations, "cdi.kubevirt.io/storage.populatedFor",
                        in->names->pvc[i]) == -1)

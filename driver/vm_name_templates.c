@@ -327,18 +327,61 @@ volume_name (const struct vm *vm, const struct name_template *t,
   return render (t, data, vm, "disk", i, VM_NAME_MAX);
 }
 
+static struct name_template
+choose_pvc (const struct plan *plan, const struct plan_vm *pvm)
+{
+  return choose ("pvcNameTemplate", pvm->pvc_name_template,
+                 &pvm->pvc_template_where, plan->pvc_name_template,
+                 &plan->pvc_template_where);
+}
+
+static struct name_template
+choose_volume (const struct plan *plan, const struct plan_vm *pvm)
+{
+  return choose ("volumeNameTemplate", pvm->volume_name_template,
+                 &pvm->volume_template_where, plan->volume_name_template,
+                 &plan->volume_template_where);
+}
+
+int
+vm_names_set_pvc (const struct plan *plan, const struct plan_vm *pvm,
+                  const struct vm *vm, struct vm_names *names, size_t i,
+                  const char *pvc)
+{
+  const struct name_template pvc_template = choose_pvc (plan, pvm);
+  const struct name_template template = choose_volume (plan, pvm);
+  CLEANUP_FREE char *volume = volume_name (vm, &template, pvc, i);
+  CLEANUP_FREE char *name = strdup (pvc);
+  char *old_name = names->pvc[i], *old_volume = names->volume[i];
+
+  if (volume == NULL)
+    return -1;
+  if (name == NULL) {
+    log_oom ();
+    return -1;
+  }
+  names->pvc[i] = name;
+  names->volume[i] = volume;
+  if (check_unique (&pvc_template, vm, "disk", names->pvc,
+                    names->nr_disks) == -1 ||
+      check_unique (&template, vm, "disk", names->volume,
+                    names->nr_disks) == -1) {
+    names->pvc[i] = old_name;
+    names->volume[i] = old_volume;
+    return -1;
+  }
+  /* What is freed on return. */
+  name = old_name;
+  volume = old_volume;
+  return 0;
+}
+
 int
 vm_names_of_disks (const struct plan *plan, const struct plan_vm *pvm,
                    const struct vm *vm, struct vm_names *names)
 {
-  const struct name_template pvc =
-    choose ("pvcNameTemplate", pvm->pvc_name_template,
-            &pvm->pvc_template_where, plan->pvc_name_template,
-            &plan->pvc_template_where);
-  const struct name_template volume =
-    choose ("volumeNameTemplate", pvm->volume_name_template,
-            &pvm->volume_template_where, plan->volume_name_template,
-            &plan->volume_template_where);
+  const struct name_template pvc = choose_pvc (plan, pvm);
+  const struct name_template volume = choose_volume (plan, pvm);
   size_t i;
 
   names->pvc = calloc (vm->disks.len + 1, sizeof *names->pvc);

@@ -52,6 +52,15 @@ extern size_t vm_root_disk (const struct plan_vm *pvm, const struct vm *vm);
 extern int vm_names_suffix (const struct vm *vm, const char *salt,
                             size_t round, char *out, size_t n);
 
+/* Disk I is shared, and its claim has the name PVC already: *NAMES, which
+ * vm_names_make has made, has it too.  As vm_names_make; *NAMES is not
+ * changed on failure.
+ */
+extern int vm_names_set_pvc (const struct plan *plan,
+                             const struct plan_vm *pvm, const struct vm *vm,
+                             struct vm_names *names, size_t i,
+                             const char *pvc);
+
 /* The names of the disks and NICs of *NAMES, whose vm is set.  As
  * vm_names_make.
  */

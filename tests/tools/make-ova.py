@@ -79,6 +79,9 @@ def parse_args():
                    help="split the disk images")
     p.add_argument("--systems", type=int, default=1,
                    help="number of VMs; disk I goes to VM I modulo it")
+    p.add_argument("--attach", action="append", default=[],
+                   metavar="VM:DISK", help="also give VM this disk, which it "
+                   "shares with another; both count from 1")
     p.add_argument("--firmware", default="bios",
                    choices=("bios", "efi", "none"))
     p.add_argument("--secure-boot", action="store_true")
@@ -369,6 +372,8 @@ class Ovf:
     def ids_of(self, index):
         ids = [d.id for i, d in enumerate(self.disks)
                if i % self.a.systems == index]
+        ids += ["vmdisk" + a.partition(":")[2] for a in self.a.attach
+                if a.partition(":")[0] == str(index + 1)]
         if index == 0:
             ids += ["empty%d" % (i + 1) for i in range(len(self.a.empty))]
         return ids
