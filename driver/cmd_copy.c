@@ -14,6 +14,7 @@
 #include "common/include/minmax.h"
 #include "common/json/json.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 #include "common/util/strbuf.h"
 #include "driver/cancel.h"
 #include "driver/command.h"

@@ -14,13 +14,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/json/json.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 #include "common/util/strbuf.h"
 #include "common/util/subprocess.h"
 #include "driver/hook.h"
@@ -294,15 +294,6 @@ remove_container (const struct running *r)
     subprocess_stop (pid, true, 0);
 }
 
-static int64_t
-now_ms (void)
-{
-  struct timespec ts;
-
-  clock_gettime (CLOCK_MONOTONIC, &ts);
-  return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* 0 with *STATUS, or -1 with errno ETIMEDOUT or ECANCELED, or another one
  * that is reported; the program has ended in any case.
  */
@@ -310,7 +301,7 @@ static int
 follow (const struct running *r, pid_t pid, int *status)
 {
   const uint64_t deadline = r->in->hook->deadline;
-  const int64_t start = now_ms ();
+  const int64_t start = monotonic_ms ();
   int err, w;
 
   for (;;) {
@@ -321,7 +312,7 @@ follow (const struct running *r, pid_t pid, int *status)
     if (w == 0 && r->in->cancelled (r->in->opaque))
       err = ECANCELED;
     else if (w == 0 && deadline > 0 &&
-             (uint64_t) (now_ms () - start) / 1000 >= deadline)
+             (uint64_t) (monotonic_ms () - start) / 1000 >= deadline)
       err = ETIMEDOUT;
     else if (w == 0)
       continue;

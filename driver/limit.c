@@ -3,23 +3,17 @@
  * A counting semaphore whose waiters look up now and then whether there
  * is still something to wait for.
  */
-#include <time.h>
-
 #include "common/include/cleanup.h"
+#include "common/util/monotonic.h"
 #include "driver/limit.h"
 
-#define LOOK_UP_NS 200000000L
+#define LOOK_UP_MS 200
 
 void
 limit_init (struct limit *l, unsigned n)
 {
-  pthread_condattr_t attr;
-
   pthread_mutex_init (&l->lock, NULL);
-  pthread_condattr_init (&attr);
-  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
-  pthread_cond_init (&l->cond, &attr);
-  pthread_condattr_destroy (&attr);
+  pthread_cond_init (&l->cond, NULL);
   l->free = n;
 }
 
@@ -34,7 +28,6 @@ bool
 limit_acquire (struct limit *l, bool (*stop) (void *opaque), void *opaque)
 {
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&l->lock);
-  struct timespec until;
 
   for (;;) {
     if (stop (opaque))
@@ -43,13 +36,7 @@ limit_acquire (struct limit *l, bool (*stop) (void *opaque), void *opaque)
       l->free--;
       return true;
     }
-    clock_gettime (CLOCK_MONOTONIC, &until);
-    until.tv_nsec += LOOK_UP_NS;
-    if (until.tv_nsec >= 1000000000L) {
-      until.tv_nsec -= 1000000000L;
-      until.tv_sec++;
-    }
-    pthread_cond_timedwait (&l->cond, &l->lock, &until);
+    monotonic_cond_wait (&l->cond, &l->lock, monotonic_ms () + LOOK_UP_MS);
   }
 }
 

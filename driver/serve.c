@@ -14,6 +14,7 @@
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 #include "common/util/strbuf.h"
 #include "common/util/subprocess.h"
 #include "driver/cancel.h"

@@ -17,10 +17,10 @@
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 #include "common/util/strbuf.h"
 #include "common/util/subprocess.h"
 #include "driver/cancel.h"
-#include "driver/copy/nbd_client.h"
 #include "driver/serve_private.h"
 
 /* A server that ends is seen at once.  One that is slow may be reading a

@@ -12,6 +12,7 @@
 #include "common/http/http_private.h"
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
+#include "common/util/monotonic.h"
 
 /* What was read ahead and not asked for in this time can be pushed out
  * by what is read ahead now.
@@ -145,7 +146,7 @@ http_block_put (struct http_client *client, struct block *b,
 static bool
 evict (struct http_client *client, bool ahead)
 {
-  const uint64_t now = http_now ();
+  const int64_t now = monotonic_ms ();
   struct block *b;
 
   TAILQ_FOREACH (b, &client->lru, lru) {
@@ -190,7 +191,7 @@ http_block_new (struct http_file *f, uint64_t index, bool ahead)
     free (b);
     return NULL;
   }
-  http_cond_init (&b->changed);
+  pthread_cond_init (&b->changed, NULL);
   b->fetch.file = f;
   b->fetch.block = b;
   b->fetch.offset = offset;
@@ -198,7 +199,7 @@ http_block_new (struct http_file *f, uint64_t index, bool ahead)
   b->fetch.ahead = ahead;
   b->fetch.changed = &b->changed;
   b->index = index;
-  b->born = http_now ();
+  b->born = monotonic_ms ();
   b->hashed = true;
   LIST_INSERT_HEAD (bucket_of (f, index), b, bucket);
   TAILQ_INSERT_TAIL (&client->lru, b, lru);

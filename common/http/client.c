@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "common/http/http_private.h"
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 
 /* Handles that are kept, each with its connection, between requests. */
 #define KEEP_IDLE 2
@@ -33,37 +33,6 @@ http_global_init (void)
     return -1;
   }
   return 0;
-}
-
-uint64_t
-http_now (void)
-{
-  struct timespec ts;
-
-  clock_gettime (CLOCK_MONOTONIC, &ts);
-  return (uint64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-void
-http_cond_init (pthread_cond_t *cond)
-{
-  pthread_condattr_t attr;
-
-  pthread_condattr_init (&attr);
-  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
-  pthread_cond_init (cond, &attr);
-  pthread_condattr_destroy (&attr);
-}
-
-void
-http_cond_wait_until (pthread_cond_t *cond, pthread_mutex_t *lock,
-                      uint64_t until)
-{
-  const struct timespec ts = {
-    .tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000,
-  };
-
-  pthread_cond_timedwait (cond, lock, &ts);
 }
 
 static void
@@ -205,14 +174,14 @@ http_client_new (const struct http_options *o)
   pthread_mutex_init (&client->lock, NULL);
   for (i = 0; i < ARRAY_SIZE (client->share_locks); ++i)
     pthread_mutex_init (&client->share_locks[i], NULL);
-  http_cond_init (&client->request_done);
-  http_cond_init (&client->changed);
-  http_cond_init (&client->login_done);
+  pthread_cond_init (&client->request_done, NULL);
+  pthread_cond_init (&client->changed, NULL);
+  pthread_cond_init (&client->login_done, NULL);
   TAILQ_INIT (&client->demand);
   TAILQ_INIT (&client->ahead);
   TAILQ_INIT (&client->waiting);
   TAILQ_INIT (&client->lru);
-  client->seed = http_now () ^ (unsigned) getpid () << 16;
+  client->seed = monotonic_ms () ^ (unsigned) getpid () << 16;
 
   if (http_split_url (o->url, &client->origin, &path) == -1)
     goto err;

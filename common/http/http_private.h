@@ -102,7 +102,7 @@ struct http_client {
   unsigned generation, login_attempts;
   pthread_cond_t login_done;
   int login_err;                /* of the last one, 0 if it succeeded */
-  uint64_t login_refused_at;    /* ms */
+  int64_t login_refused_at;     /* monotonic_ms */
 
   /* worker.c */
   bool started;
@@ -116,7 +116,7 @@ struct http_client {
   unsigned since_shrink;        /* successes */
   uint64_t epoch;               /* counts shrinks: transfers started
                                    before one do not shrink again */
-  uint64_t paused_until;        /* ms, by a Retry-After */
+  int64_t paused_until;         /* monotonic_ms, by a Retry-After */
   unsigned nr_wanted;           /* fetches that a reader waits for */
   uint64_t queued_bytes;
 
@@ -157,13 +157,6 @@ extern CURLcode http_setup (struct http_client *client, CURL *easy,
 
 /* Wipe and free; NULL is allowed. */
 extern void http_free_secret (char *s);
-
-/* Monotonic milliseconds, and a condition variable that counts so. */
-extern uint64_t http_now (void);
-extern void http_cond_init (pthread_cond_t *cond);
-/* Returns at time UNTIL at the latest. */
-extern void http_cond_wait_until (pthread_cond_t *cond,
-                                  pthread_mutex_t *lock, uint64_t until);
 
 /* How long to wait before try TRY (1 is the first retry), given the
  * Retry-After of the answer in seconds.
@@ -310,7 +303,7 @@ struct fetch {
   bool fresh;                   /* on a connection of its own next time */
   unsigned status;              /* of the answer that failed last, or 0 */
   bool asked;                   /* whether that is hopeless */
-  uint64_t due;                 /* ms: FETCH_WAITING ends */
+  int64_t due;                  /* monotonic_ms: FETCH_WAITING ends */
   struct http_failure *failure; /* FETCH_FAILED; NULL: no memory for it */
   int err;                      /* FETCH_FAILED */
   pthread_cond_t *changed;      /* the state, as far as readers see it */
@@ -405,7 +398,7 @@ struct block {
   pthread_cond_t changed;
   uint64_t index;
   unsigned users;               /* readers that hold it */
-  uint64_t born;                /* ms */
+  int64_t born;                 /* monotonic_ms */
   bool hit;                     /* somebody asked for it */
   size_t consumed;              /* bytes that were copied out */
   bool hashed;                  /* false: freed by its last user */

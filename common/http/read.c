@@ -18,6 +18,7 @@
 #include "common/include/checked.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 
 #define SEGMENT (32 * MIB)      /* read at once */
 #define STOP_MS 1000
@@ -113,14 +114,14 @@ static void
 wait_or_stop (struct read *read, struct fetch *f)
 {
   struct http_file *file = read->file;
-  const uint64_t until = http_now () + STOP_MS;
+  const int64_t until = monotonic_ms () + STOP_MS;
 
   if (file->stopped == NULL) {
     pthread_cond_wait (f->changed, &file->client->lock);
     return;
   }
-  http_cond_wait_until (f->changed, &file->client->lock, until);
-  if (http_now () < until || has_ended (f))
+  monotonic_cond_wait (f->changed, &file->client->lock, until);
+  if (monotonic_ms () < until || has_ended (f))
     return;
   pthread_mutex_unlock (&file->client->lock);
   read->stopped = file->stopped (file->opaque);
@@ -264,7 +265,7 @@ read_segment (struct http_file *f, void *buf, size_t count,
     log_oom ();
     return -1;
   }
-  http_cond_init (&read.changed);
+  pthread_cond_init (&read.changed, NULL);
   {
     ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&client->lock);
 

@@ -11,6 +11,7 @@
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 
 #define DEFAULT_MAX_BODY (16 * MIB)
 #define MAX_REDIRECTS 5
@@ -271,13 +272,13 @@ static bool
 back_off (struct http_client *client, unsigned try, unsigned retry_after,
           struct http_failure *failure)
 {
-  const uint64_t until = http_now () +
+  const int64_t until = monotonic_ms () +
     http_backoff_ms (client, try, retry_after);
 
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&client->lock);
 
-  while (!client->closing && http_now () < until)
-    http_cond_wait_until (&client->changed, &client->lock, until);
+  while (!client->closing && monotonic_ms () < until)
+    monotonic_cond_wait (&client->changed, &client->lock, until);
   if (client->closing)
     failure->err = ESHUTDOWN;
   return !client->closing;

@@ -20,6 +20,7 @@
 #include "common/http/http_private.h"
 #include "common/include/cleanup.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 
 #define REFUSED_MS 30000
 
@@ -213,7 +214,7 @@ begin_login (struct http_client *client, unsigned generation)
     return -1;
   }
   if (client->login_err == EPERM &&
-      http_now () - client->login_refused_at < REFUSED_MS) {
+      monotonic_ms () - client->login_refused_at < REFUSED_MS) {
     log_error ("%s: the login was refused a short time ago; it is not "
                "tried again for %d seconds", client->origin,
                REFUSED_MS / 1000);
@@ -256,7 +257,7 @@ http_client_login (struct http_client *client, unsigned generation)
     client->stats.logins++;
   }
   else if (client->login_err == EPERM)
-    client->login_refused_at = http_now ();
+    client->login_refused_at = monotonic_ms ();
   pthread_cond_broadcast (&client->login_done);
   http_wake (client);
   return r;

@@ -17,6 +17,7 @@
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 
 #define BUFFER_SIZE (256L << 10)
 /* Body bytes of an error that are read to keep the connection. */
@@ -215,7 +216,7 @@ shrink (struct http_client *client, const struct transfer *t,
 {
   retry_after = MIN (retry_after, client->retry_after_max);
   if (retry_after > 0)
-    client->paused_until = http_now () + retry_after * 1000;
+    client->paused_until = monotonic_ms () + retry_after * 1000;
   if (t->epoch != client->epoch)
     return;
   client->epoch++;

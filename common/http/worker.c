@@ -17,6 +17,7 @@
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 
 void
 http_wake (struct http_client *client)
@@ -136,7 +137,7 @@ void
 http_fetch_again (struct http_client *client, struct fetch *f,
                   unsigned delay)
 {
-  f->due = http_now () + delay;
+  f->due = monotonic_ms () + delay;
   f->state = FETCH_WAITING;
   TAILQ_INSERT_TAIL (&client->waiting, f, entry);
   if (f->file->hopeless)
@@ -149,8 +150,8 @@ http_fetch_again (struct http_client *client, struct fetch *f,
 static int
 queue_due (struct http_client *client)
 {
-  const uint64_t now = http_now ();
-  uint64_t wait = 60000;
+  const int64_t now = monotonic_ms ();
+  int64_t wait = 60000;
   struct fetch *f, *next;
 
   for (f = TAILQ_FIRST (&client->waiting); f; f = next) {
@@ -198,7 +199,7 @@ next_transfer (struct http_client *client)
   uint64_t share;
 
   if (f == NULL || client->nr_active >= client->limit ||
-      client->logging_in || http_now () < client->paused_until)
+      client->logging_in || monotonic_ms () < client->paused_until)
     return NULL;
   t = take_spare (client);
   if (t == NULL) {

@@ -23,6 +23,7 @@
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 #include "common/util/strbuf.h"
 #include "common/util/subprocess.h"
 #include "common/util/vector.h"
@@ -266,15 +267,6 @@ subprocess_start (const char *const *argv,
   return -1;
 }
 
-static int64_t
-now_ms (void)
-{
-  struct timespec ts;
-
-  clock_gettime (CLOCK_MONOTONIC, &ts);
-  return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Wait until PID has ended, but leave it to be reaped, so that neither
  * its number nor its group's can be given to somebody else yet.  1, 0
  * when the time is up, -1.
@@ -282,7 +274,7 @@ now_ms (void)
 static int
 wait_for_end (pid_t pid, int timeout_ms)
 {
-  const int64_t end = now_ms () + timeout_ms;
+  const int64_t end = monotonic_ms () + timeout_ms;
   struct timespec pause = { 0, 1000000 };
   siginfo_t info;
 
@@ -296,7 +288,7 @@ wait_for_end (pid_t pid, int timeout_ms)
     }
     if (info.si_pid == pid)
       return 1;
-    if (timeout_ms >= 0 && now_ms () >= end)
+    if (timeout_ms >= 0 && monotonic_ms () >= end)
       return 0;
     nanosleep (&pause, NULL);
     if (pause.tv_nsec < 32000000)

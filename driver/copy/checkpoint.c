@@ -10,9 +10,9 @@
 
 #include "common/include/cleanup.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 #include "common/util/vector.h"
 #include "driver/copy/checkpoint.h"
-#include "driver/copy/nbd_client.h"
 #include "driver/copy/workers.h"
 
 DEFINE_VECTOR_TYPE (blocks, uint64_t);

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
+#include "common/util/monotonic.h"
 #include "common/util/strbuf.h"
 #include "driver/copy/nbd_client.h"
 
@@ -24,15 +24,6 @@
 #define TICK_MS 200
 
 #define FAREWELL_MS 500
-
-int64_t
-monotonic_ms (void)
-{
-  struct timespec ts;
-
-  clock_gettime (CLOCK_MONOTONIC, &ts);
-  return (int64_t) ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
 
 /* Where the password of URI is, which may be in no good form; false if
  * there is none.

@@ -68,7 +68,4 @@ extern int nbd_client_poll (struct nbd_client *c, int wake_fd,
  */
 extern void nbd_client_close (struct nbd_client *c);
 
-/* A clock for time limits, in milliseconds. */
-extern int64_t monotonic_ms (void);
-
 #endif /* NBDLIFT_NBD_CLIENT_H */

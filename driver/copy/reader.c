@@ -19,6 +19,7 @@
 
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 #include "common/util/strbuf.h"
 #include "driver/copy/alloc_map.h"
 #include "driver/copy/digest_tree.h"

@@ -21,7 +21,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <nfsc/libnfs.h>
@@ -31,6 +30,7 @@
 
 #include "common/include/minmax.h"
 #include "common/util/digest.h"
+#include "common/util/monotonic.h"
 #include "plugins/ova/nfs_session.h"
 
 #define CLOSE_TIMEOUT 2         /* seconds; closing is a courtesy */
@@ -68,15 +68,6 @@ ignore_done (int status, struct nfs_context *ctx, void *data, void *opaque)
 {
 }
 
-static uint64_t
-now_ms (void)
-{
-  struct timespec t;
-
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return (uint64_t) t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 static void
 set_error (struct nfs_session *s, const char *text)
 {
@@ -105,7 +96,7 @@ static int
 wait_until (struct nfs_session *s, struct call *c, int queued,
             unsigned seconds)
 {
-  const uint64_t end = now_ms () + (uint64_t) seconds * 1000;
+  const int64_t end = monotonic_ms () + seconds * INT64_C (1000);
 
   if (queued != 0) {
     set_error (s, nfs_get_error (s->ctx));
@@ -114,7 +105,7 @@ wait_until (struct nfs_session *s, struct call *c, int queued,
   }
   while (!c->done) {
     struct pollfd p = { nfs_get_fd (s->ctx), nfs_which_events (s->ctx), 0 };
-    const uint64_t now = now_ms ();
+    const int64_t now = monotonic_ms ();
     int r;
 
     if (now >= end) {
@@ -124,7 +115,7 @@ wait_until (struct nfs_session *s, struct call *c, int queued,
       return -ETIMEDOUT;
     }
     /* Without a socket yet, libnfs has something to do soon. */
-    r = poll (&p, 1, MIN (end - now, UINT64_C (100)));
+    r = poll (&p, 1, MIN (end - now, INT64_C (100)));
     if (r == -1 && errno == EINTR)
       continue;
     if (r == -1 || nfs_service (s->ctx, r > 0 ? p.revents : 0) < 0) {

@@ -261,7 +261,7 @@ vim_lease_open (struct vim *vim, const char *vm)
   }
   lease->vim = vim;
   pthread_mutex_init (&lease->lock, NULL);
-  vim_cond_init (&lease->wake);
+  pthread_cond_init (&lease->wake, NULL);
   lease->vm = strdup (vm);
   if (lease->vm == NULL) {
     log_oom ();

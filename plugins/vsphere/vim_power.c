@@ -9,6 +9,7 @@
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
+#include "common/util/monotonic.h"
 #include "plugins/vsphere/vim_private.h"
 
 #define TASK_SECONDS 300
@@ -87,7 +88,7 @@ vim_shutdown_guest (struct vim *vim, const char *vm, unsigned seconds,
                     bool (*cancelled) (void *opaque), void *opaque)
 {
   CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
-  const uint64_t end = vim_now_ms () + seconds * UINT64_C (1000);
+  const int64_t end = monotonic_ms () + seconds * INT64_C (1000);
   enum vm_power state;
   int r;
 
@@ -124,7 +125,7 @@ vim_shutdown_guest (struct vim *vim, const char *vm, unsigned seconds,
       errno = ECANCELED;
       return -1;
     }
-    if (vim_now_ms () >= end) {
+    if (monotonic_ms () >= end) {
       errno = ETIMEDOUT;
       return -1;
     }

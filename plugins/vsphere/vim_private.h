@@ -101,10 +101,7 @@ extern int vim_add_ref (struct strbuf *b, const char *name, const char *type,
 
 /*---- vim_wait.c ----*/
 
-extern uint64_t vim_now_ms (void);
 extern void vim_sleep_ms (unsigned ms);
-/* For vim_cond_wait. */
-extern void vim_cond_init (pthread_cond_t *cond);
 /* With LOCK held: wait until *CLOSING (COND is signalled then), which is
  * returned, or for SECONDS.
  */

@@ -253,7 +253,7 @@ vim_new (const struct vim_options *options)
     return NULL;
   }
   pthread_mutex_init (&vim->lock, NULL);
-  vim_cond_init (&vim->wake);
+  pthread_cond_init (&vim->wake, NULL);
   vim->action = "urn:vim25/5.0";
   vim->timeout = options->timeout;
   vim->user = strdup (options->user);

@@ -10,6 +10,7 @@
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
+#include "common/util/monotonic.h"
 #include "plugins/vsphere/vim_private.h"
 
 #define FIRST_PAUSE_MS 50
@@ -92,7 +93,7 @@ static int
 wait_for (const struct wait *w, unsigned seconds,
           bool (*cancelled) (void *opaque), void *opaque, char **result)
 {
-  const uint64_t end = vim_now_ms () + seconds * UINT64_C (1000);
+  const int64_t end = monotonic_ms () + seconds * INT64_C (1000);
   unsigned pause = FIRST_PAUSE_MS;
 
   for (;;) {
@@ -109,7 +110,7 @@ wait_for (const struct wait *w, unsigned seconds,
       errno = ECANCELED;
       return -1;
     }
-    if (vim_now_ms () >= end) {
+    if (monotonic_ms () >= end) {
       cancel (w);
       log_error ("%s: %s has not ended after %u seconds",
                  http_client_origin (w->vim->http), w->what, seconds);

@@ -4,16 +4,8 @@
  */
 #include <time.h>
 
+#include "common/util/monotonic.h"
 #include "plugins/vsphere/vim_private.h"
-
-uint64_t
-vim_now_ms (void)
-{
-  struct timespec t;
-
-  clock_gettime (CLOCK_MONOTONIC, &t);
-  return t.tv_sec * UINT64_C (1000) + t.tv_nsec / 1000000;
-}
 
 void
 vim_sleep_ms (unsigned ms)
@@ -23,26 +15,13 @@ vim_sleep_ms (unsigned ms)
   nanosleep (&t, NULL);
 }
 
-void
-vim_cond_init (pthread_cond_t *cond)
-{
-  pthread_condattr_t attr;
-
-  pthread_condattr_init (&attr);
-  pthread_condattr_setclock (&attr, CLOCK_MONOTONIC);
-  pthread_cond_init (cond, &attr);
-  pthread_condattr_destroy (&attr);
-}
-
 bool
 vim_cond_wait (pthread_cond_t *cond, pthread_mutex_t *lock,
                const bool *closing, unsigned seconds)
 {
-  struct timespec until;
+  const int64_t until = monotonic_ms () + seconds * INT64_C (1000);
 
-  clock_gettime (CLOCK_MONOTONIC, &until);
-  until.tv_sec += seconds;
-  while (!*closing && pthread_cond_timedwait (cond, lock, &until) == 0)
-    ;
+  while (!*closing && monotonic_ms () < until)
+    monotonic_cond_wait (cond, lock, until);
   return *closing;
 }

@@ -13,9 +13,9 @@
 #include <sys/un.h>
 
 #include "common/include/minmax.h"
+#include "common/util/monotonic.h"
 #include "driver/copy/copy.h"
 #include "driver/copy/digest_tree.h"
-#include "driver/copy/nbd_client.h"
 
 static struct copy_result result;
 static int64_t elapsed_ms;

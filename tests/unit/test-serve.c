@@ -12,6 +12,7 @@
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
+#include "common/util/monotonic.h"
 #include "driver/copy/copy.h"
 #include "driver/copy/digest_tree.h"
 #include "driver/copy/nbd_client.h"
