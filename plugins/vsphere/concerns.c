@@ -4,8 +4,8 @@
  * categories are those of Forklift's rules for vSphere, which plans and
  * scripts know; the ids under "vmware.nbdlift." are ours.
  *
- * Not here: what needs more than the VM (DRS, DPM, host affinity of its
- * cluster), and maps of the plan (the driver's preflight).
+ * Not here: those of its cluster (cluster.c), and maps of the plan (the
+ * driver's preflight).
  */
 #include <stdlib.h>
 #include <string.h>

@@ -24,7 +24,9 @@ struct list {
   const char *collection;       /* in Forklift's URLs */
   struct vim_objects folders;
   struct vim_objects objects;
-  struct vim_objects networks;  /* of VMs only */
+  struct vim_objects networks;  /* the last three: of VMs only */
+  struct vim_objects hosts;
+  struct vim_objects clusters;
   json_t *array;
 };
 
@@ -34,6 +36,8 @@ list_free (struct list *l)
   vim_objects_free (&l->folders);
   vim_objects_free (&l->objects);
   vim_objects_free (&l->networks);
+  vim_objects_free (&l->hosts);
+  vim_objects_free (&l->clusters);
   json_decref (l->array);
 }
 
@@ -235,19 +239,41 @@ read_vm (const struct list *l, const struct vim_object *object,
 }
 
 static int
+add_cluster (const struct list *l, struct vsphere_vm *vm)
+{
+  const struct vim_object *host = vim_objects_find (&l->hosts, vm->vm.host);
+  CLEANUP_FREE char *id = host ? vsphere_cluster_of (host) : NULL;
+  const struct vim_object *cluster = vim_objects_find (&l->clusters, id);
+
+  return cluster ? vsphere_add_cluster_concerns (cluster, vm) : 0;
+}
+
+static int
 add_vm (struct list *l, const struct vim_object *object)
 {
   CLEANUP_VSPHERE_VM struct vsphere_vm vm;
   CLEANUP_JSON json_t *obj = NULL;
 
   vsphere_vm_init (&vm);
-  if (read_vm (l, object, &vm) == -1)
+  if (read_vm (l, object, &vm) == -1 || add_cluster (l, &vm) == -1)
     return -1;
   obj = vm.vm.id ? vm_to_json (&vm.vm) : json_object ();
   if (obj == NULL || set_base (l, object, obj) == -1 ||
       (vm.vm.id && extend_vm (object, &vm, obj) == -1))
     return -1;
   return append (l, json_incref (obj));
+}
+
+/* A host has none. */
+static int
+get_clusters (struct list *l)
+{
+  if (!vim_is_vcenter (l->vim))
+    return 0;
+  return vim_get_all (l->vim, "HostSystem", vsphere_host_paths,
+                      &l->hosts) == -1 ? -1 :
+    vim_get_all (l->vim, "ClusterComputeResource", vsphere_cluster_paths,
+                 &l->clusters);
 }
 
 static int
@@ -258,7 +284,8 @@ list_vms (struct list *l)
   l->collection = "vms";
   if (get_objects (l, "VirtualMachine", vsphere_vm_paths) == -1 ||
       vim_get_all (l->vim, "Network", vsphere_network_paths,
-                   &l->networks) == -1)
+                   &l->networks) == -1 ||
+      get_clusters (l) == -1)
     return -1;
   for (i = 0; i < l->objects.list.len; i++)
     if (add_vm (l, l->objects.list.ptr[i]) == -1)

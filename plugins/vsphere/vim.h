@@ -101,6 +101,10 @@ struct vim_objects {
 extern void vim_objects_free (struct vim_objects *objects);
 #define CLEANUP_VIM_OBJECTS __attribute__ ((cleanup (vim_objects_free)))
 
+/* The one whose id is ID, or NULL; also when ID is NULL. */
+extern const struct vim_object *
+vim_objects_find (const struct vim_objects *objects, const char *id);
+
 /* The value of NAME, or NULL. */
 extern xmlNodePtr vim_object_get (const struct vim_object *object,
                                   const char *name);

@@ -77,17 +77,6 @@ append_escaped (struct strbuf *b, const char *name)
   return r;
 }
 
-static const struct vim_object *
-object_in (const struct vim_objects *tree, const char *id)
-{
-  size_t i;
-
-  for (i = 0; id && i < tree->list.len; i++)
-    if (strcmp (tree->list.ptr[i]->ref.id, id) == 0)
-      return tree->list.ptr[i];
-  return NULL;
-}
-
 static char *
 parent_of (const struct vim_object *object)
 {
@@ -108,7 +97,7 @@ chain_in (const struct vim *vim, const struct vim_objects *tree,
   const struct vim_object *object;
 
   while (next && strcmp (next, vim->root_folder) != 0 &&
-         (object = object_in (tree, next)) != NULL) {
+         (object = vim_objects_find (tree, next)) != NULL) {
     if (chain_vector_append (chain, object) == -1) {
       log_oom ();
       return -1;
@@ -233,7 +222,7 @@ vim_inventory_path (struct vim *vim, const char *type, const char *id)
 
   if (vim_ancestors (vim, type, id, &tree) == -1)
     return NULL;
-  object = object_in (&tree, id);
+  object = vim_objects_find (&tree, id);
   if (object) {
     name = vim_object_text (object, "name");
     parent = parent_of (object);

@@ -55,6 +55,17 @@ vim_objects_free (struct vim_objects *objects)
   objects->documents = NULL;
 }
 
+const struct vim_object *
+vim_objects_find (const struct vim_objects *objects, const char *id)
+{
+  size_t i;
+
+  for (i = 0; id && i < objects->list.len; i++)
+    if (strcmp (objects->list.ptr[i]->ref.id, id) == 0)
+      return objects->list.ptr[i];
+  return NULL;
+}
+
 xmlNodePtr
 vim_object_get (const struct vim_object *object, const char *name)
 {

@@ -35,6 +35,14 @@ extern int vsphere_read_addresses (const struct vim_object *object,
 extern int vsphere_add_concerns (const struct vim_object *object,
                                  struct vsphere_vm *vm);
 
+/* The properties of a host and of a cluster that are read. */
+extern const char *const vsphere_host_paths[];
+extern const char *const vsphere_cluster_paths[];
+/* The id of the cluster that HOST is in, malloc'ed, or NULL. */
+extern char *vsphere_cluster_of (const struct vim_object *host);
+extern int vsphere_add_cluster_concerns (const struct vim_object *cluster,
+                                         struct vsphere_vm *vm);
+
 extern void vsphere_disk_free (struct vsphere_disk *disk);
 
 /* Value of KEY (any case) in config.extraConfig, malloc'ed, or NULL. */

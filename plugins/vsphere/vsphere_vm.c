@@ -3,7 +3,7 @@
  * One VM: from the properties of the API to struct vsphere_vm.
  *
  * Everything of a VM comes in one reply; names of what it refers to
- * (folders, networks, the time zone of its host) take three more.
+ * (folders, networks, its host and its cluster) take four more.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -288,27 +288,44 @@ get_networks (struct vim *vim, const struct vim_object *object,
   return r;
 }
 
-/* That of the host, which sets the clock of the VM.  To know it is of use,
- * not a must: faults do not count.
+/* What is of use to know of the host and of its cluster, and no must:
+ * faults do not count.
  */
 static int
-get_timezone (struct vim *vim, struct vm *vm)
+add_cluster (struct vim *vim, const char *id, struct vsphere_vm *vm)
 {
-  static const char *const paths[] = { "config.dateTimeInfo", NULL };
-  CLEANUP_VIM_OBJECTS struct vim_objects host = { 0 };
+  CLEANUP_VIM_OBJECTS struct vim_objects cluster = { 0 };
   CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
-  int r;
+  const int r = vim_try_get (vim, "ClusterComputeResource", id,
+                             vsphere_cluster_paths, &cluster, &fault);
 
-  if (vm->host == NULL)
-    return 0;
-  r = vim_try_get (vim, "HostSystem", vm->host, paths, &host, &fault);
   if (r != 0)
     return r == 1 ? 0 : -1;
-  vm->timezone =
-    vim_child_text (vim_child (vim_object_get (host.list.ptr[0],
-                                               "config.dateTimeInfo"),
+  return vsphere_add_cluster_concerns (cluster.list.ptr[0], vm);
+}
+
+static int
+add_host (struct vim *vim, struct vsphere_vm *vm)
+{
+  CLEANUP_VIM_OBJECTS struct vim_objects hosts = { 0 };
+  CLEANUP_VIM_FAULT struct vim_fault fault = { 0 };
+  CLEANUP_FREE char *cluster = NULL;
+  const struct vim_object *host;
+  int r;
+
+  if (vm->vm.host == NULL)
+    return 0;
+  r = vim_try_get (vim, "HostSystem", vm->vm.host, vsphere_host_paths,
+                   &hosts, &fault);
+  if (r != 0)
+    return r == 1 ? 0 : -1;
+  host = hosts.list.ptr[0];
+  /* It sets the clock of the VM. */
+  vm->vm.timezone =
+    vim_child_text (vim_child (vim_object_get (host, "config.dateTimeInfo"),
                                "timeZone"), "name");
-  return 0;
+  cluster = vsphere_cluster_of (host);
+  return cluster ? add_cluster (vim, cluster, vm) : 0;
 }
 
 /* Without its hardware there is nothing to migrate. */
@@ -357,7 +374,7 @@ vsphere_describe (struct vim *vim, const struct source_ref *ref,
       get_networks (vim, object, &networks) == -1 ||
       vsphere_fill (vim, object, &folders, &networks, &vm) == -1 ||
       check_readable (vim, object, &vm) == -1 ||
-      get_timezone (vim, &vm.vm) == -1)
+      add_host (vim, &vm) == -1)
     return -1;
   *out = vm;
   vsphere_vm_init (&vm);

@@ -606,6 +606,8 @@ test_inventory (void **state)
                   REF ("parent", "Folder", "group-v3"))),
     VIEW_GONE,
     VIEW, STEP (""), VIEW_GONE,
+    VIEW, STEP (""), VIEW_GONE,
+    VIEW, STEP (""), VIEW_GONE,
     { NULL }
   };
   const struct vim_options o = {

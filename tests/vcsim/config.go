@@ -29,6 +29,7 @@ type datacenterConfig struct {
 	Moref      string            `json:"moref"`
 	Folder     string            `json:"folder"`
 	Hosts      []hostConfig      `json:"hosts"`
+	Clusters   []clusterConfig   `json:"clusters"`
 	Datastores []datastoreConfig `json:"datastores"`
 	Networks   []networkConfig   `json:"networks"`
 }
@@ -38,6 +39,23 @@ type hostConfig struct {
 	Moref       string `json:"moref"`
 	Cluster     string `json:"cluster"`
 	Maintenance bool   `json:"maintenance"`
+}
+
+// A cluster that a host names, and what it does for its VMs.
+type clusterConfig struct {
+	Name  string       `json:"name"`
+	HA    bool         `json:"ha"`
+	DRS   bool         `json:"drs"`
+	DPM   bool         `json:"dpm"`
+	Rules []ruleConfig `json:"rules"`
+}
+
+// Type: affinity, antiAffinity (of VMs), hostAffinity, hostAntiAffinity.
+type ruleConfig struct {
+	Name     string   `json:"name"`
+	Type     string   `json:"type"`
+	VMs      []string `json:"vms"`
+	Disabled bool     `json:"disabled"`
 }
 
 type datastoreConfig struct {

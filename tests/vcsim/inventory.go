@@ -84,6 +84,15 @@ func newInventory(c *config, dir string) (*inventory, error) {
 			return nil, fmt.Errorf("VM %s: %v", c.VMs[i].Name, err)
 		}
 	}
+	for i := range c.Datacenters {
+		for j := range c.Datacenters[i].Clusters {
+			err := inv.setCluster(inv.datacenters[i],
+				&c.Datacenters[i].Clusters[j])
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
 	return inv, nil
 }
 
