@@ -35,6 +35,7 @@ free_disk (struct vm_disk *disk)
   free_ref (&disk->storage);
   free (disk->controller_model);
   free (disk->serial);
+  free (disk->drive_letter);
   free (disk->identity);
 }
 

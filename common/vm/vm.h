@@ -60,6 +60,8 @@ struct vm_disk {
   char *controller_model;       /* "pvscsi", "lsilogic", "ahci", ... */
   unsigned controller, unit;    /* address on the source */
   char *serial;
+  char *drive_letter;           /* of Windows, "c"; the first if several are on
+                                   the disk, NULL if that is not known */
   char *identity;               /* the same text in all VMs of the source that
                                    have this very disk attached, and in no
                                    other; NULL: no other can have it */

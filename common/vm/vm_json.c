@@ -77,6 +77,7 @@ fill_disk (json_t *j, const struct vm_disk *disk)
       json_set_u64 (j, "controllerKey", disk->controller) == -1 ||
       json_set_u64 (j, "unitNumber", disk->unit) == -1 ||
       json_set_string (j, "serial", disk->serial) == -1 ||
+      json_set_string (j, "winDriveLetter", disk->drive_letter) == -1 ||
       json_set_bool (j, "shared", disk->shared) == -1 ||
       json_set_bool (j, "rdm", disk->lun) == -1 ||
       json_set_bool (j, "blank", disk->blank) == -1)

@@ -32,6 +32,8 @@ extern int vsphere_read_nics (const struct vim_object *object,
                               struct vsphere_vm *vm);
 extern int vsphere_read_addresses (const struct vim_object *object,
                                    struct vsphere_vm *vm);
+extern int vsphere_read_drives (const struct vim_object *object,
+                                struct vsphere_vm *vm);
 extern int vsphere_add_concerns (const struct vim_object *object,
                                  struct vsphere_vm *vm);
 

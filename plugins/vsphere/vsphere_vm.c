@@ -249,6 +249,7 @@ vsphere_fill (const struct vim *vim, const struct vim_object *object,
   if (read_size (object, v) == -1 ||
       check_number_of_devices (object, v) == -1 ||
       vsphere_read_disks (object, vm) == -1 ||
+      vsphere_read_drives (object, vm) == -1 ||
       vsphere_read_nics (object, networks, vm) == -1 ||
       vsphere_read_addresses (object, vm) == -1)
     return -1;

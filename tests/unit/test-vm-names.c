@@ -170,7 +170,8 @@ make_by_templates (struct plan plan, struct plan_vm pvm, const char *name,
                    struct vm_names *names)
 {
   struct vm_disk disks[2] = {
-    { .file = (char *) "[ds1] web/web.vmdk", .id = (char *) "d0" },
+    { .file = (char *) "[ds1] web/web.vmdk", .id = (char *) "d0",
+      .drive_letter = (char *) "c" },
     { .file = (char *) "x/web.ova::web_1.vmdk", .shared = true },
   };
   struct vm_nic nics[3] = {
@@ -199,7 +200,8 @@ test_templates (void **state)
   CLEANUP_NAMES struct vm_names n = { 0 };
   const struct plan plan = {
     .pvc_name_template = (char *) " {{.PlanName}}-{{.VmName}}-{{.VmId}}-"
-    "{{.DiskIndex}}{{.RootDiskIndex}}{{if .Shared}}-s{{end}}\n",
+    "{{.DiskIndex}}{{.RootDiskIndex}}{{.WinDriveLetter}}"
+    "{{if .Shared}}-s{{end}}\n",
     .volume_name_template = (char *) "v{{.VolumeIndex}}-{{.PVCName}}",
     .network_name_template = (char *) "{{.NetworkType}}-{{.NetworkIndex}}-"
     "x{{.NetworkNamespace}}{{.NetworkName}}",
@@ -207,9 +209,9 @@ test_templates (void **state)
   const struct plan_vm pvm = { .root_disk = (char *) "/dev/vdb1" };
 
   assert_int_equal (make_by_templates (plan, pvm, "a.b", &n), 0);
-  assert_string_equal (n.pvc[0], "plan1-a-b-vm-7-01");
+  assert_string_equal (n.pvc[0], "plan1-a-b-vm-7-01c");
   assert_string_equal (n.pvc[1], "plan1-a-b-vm-7-11-s");
-  assert_string_equal (n.volume[0], "v0-plan1-a-b-vm-7-01");
+  assert_string_equal (n.volume[0], "v0-plan1-a-b-vm-7-01c");
   assert_int_equal (n.nr_nics, 3);
   assert_string_equal (n.network[0], "pod-0-x");
   assert_null (n.network[1]);

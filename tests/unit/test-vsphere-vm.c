@@ -445,11 +445,18 @@ test_windows (void **state)
   "<GuestDiskInfo><diskPath>" path "</diskPath><freeSpace>1</freeSpace>"\
   rest "</GuestDiskInfo>"
   static const struct fake_step steps[] = {
-    DESCRIBE (HARDWARE ("")
+    DESCRIBE (HARDWARE (CONTROLLERS
+                        DISK (2000, 1000, 0, FLAT ("[d] a.vmdk", ""),
+                              BYTES (512))
+                        DISK (2001, 1000, 1, FLAT ("[d] b.vmdk", ""),
+                              BYTES (512)))
               TEXT ("config.guestId", "windows2019srv_64Guest")
               TEXT ("runtime.powerState", "suspended")
               PROP ("guest.disk", "ArrayOfGuestDiskInfo",
-                    DRIVE ("C:\\", "<mappings><key>2000</key></mappings>")
+                    DRIVE ("D:\\", "<mappings><key>2000</key></mappings>")
+                    DRIVE ("C:\\", "<mappings><key>2000</key></mappings>"
+                           "<mappings><key>2009</key></mappings>")
+                    DRIVE ("/", "<mappings><key>2001</key></mappings>")
                     DRIVE ("E:\\", ""))),
     { NULL }
   };
@@ -461,6 +468,9 @@ test_windows (void **state)
   assert_concern (&vm, "vmware.guestDisks.freespace");
   assert_concern (&vm, "vmware.nbdlift.suspended");
   assert_false (has_concern (&vm, "vmware.os.unsupported"));
+  assert_int_equal (vm.vm.disks.len, 2);
+  assert_string_equal (vm.vm.disks.ptr[0].drive_letter, "c");
+  assert_null (vm.vm.disks.ptr[1].drive_letter);
 }
 
 /*---- what cannot be ----*/
