@@ -57,10 +57,7 @@ is_called (const char *folder, const json_t *status, const char *target,
 {
   CLEANUP_FREE char *vm_folder = run_vm_folder (folder, target);
   struct journal *j = vm_folder ? journal_load (vm_folder) : NULL;
-  const char *id = plan_undo_id (status, j, target);
-  const char *own = j ? journal_vm_text (j, "name") : NULL;
-  const bool r = strcmp (target, name) == 0 ||
-    (id && strcmp (id, name) == 0) || (own && strcmp (own, name) == 0);
+  const bool r = plan_undo_is_called (status, j, target, name);
 
   journal_close (j);
   return r;
@@ -175,32 +172,6 @@ cancel_running (const char *folder, const string_vector *targets)
   return status;
 }
 
-/* Say in the status file that a VM of a run that is over is cancelled, as
- * Forklift does.
- */
-static int
-mark_cancelled (json_t *doc, const char *id)
-{
-  json_t *migration =
-    json_object_get (json_object_get (doc, "status"), "migration");
-  json_t *vm;
-  char now[32];
-  size_t i;
-
-  format_rfc3339 (time (NULL), now);
-  json_array_foreach (json_object_get (migration, "vms"), i, vm)
-    if (id && strcmp (json_get_string (vm, "id", ""), id) == 0 &&
-        (json_set_string (vm, "phase", "Completed") == -1 ||
-         json_set_string (vm, "completed", now) == -1 ||
-         json_set (vm, "conditions",
-                   json_pack ("[{s:s, s:s, s:s, s:s, s:s}]", "type",
-                              "Canceled", "status", "True", "category",
-                              "Advisory", "reason", "UserRequested",
-                              "lastTransitionTime", now)) == -1))
-      return -1;
-  return 0;
-}
-
 /* No run goes on: each VM, as far as that is possible. */
 static enum exit_status
 cancel_ended (struct plan_undo *u, json_t *doc, const string_vector *targets)
@@ -228,7 +199,8 @@ cancel_ended (struct plan_undo *u, json_t *doc, const string_vector *targets)
     }
     j = journal_load (vm_folder);
     if ((j == NULL && errno != ENOENT) ||
-        mark_cancelled (doc, plan_undo_id (doc, j, target)) == -1)
+        plan_undo_mark_cancelled (doc, plan_undo_id (doc, j,
+                                                     target)) == -1)
       status = STATUS_FAILED;
     else if (plan_undo_vm (u, j, target, false, &r) == -1)
       status = r;

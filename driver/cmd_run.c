@@ -197,6 +197,12 @@ max_inflight (unsigned given, const struct session *s)
   return text && parse_u64 (text, &n) ? n : DEFAULT_MAX_INFLIGHT;
 }
 
+static bool
+cancels_vms (const struct session *s)
+{
+  return s->migration && s->migration->cancel.len > 0;
+}
+
 /* Everything between the command line and the last JSON line.  *RESULT
  * stays NULL when no VM was begun.
  */
@@ -239,7 +245,7 @@ migrate (const struct run_command *c, struct progress *p,
     return STATUS_PLAN;
   if (cancel_requested ())
     return STATUS_CANCELLED;
-  if (vms.len == 0) {
+  if (vms.len == 0 && !cancels_vms (s)) {
     log_error ("the plan has no VM to migrate");
     return STATUS_PLAN;
   }

@@ -598,6 +598,27 @@ journal_published (const struct journal *j)
   return s ? strdup (s) : NULL;
 }
 
+bool
+journal_publishing (const struct journal *j)
+{
+  LOCK (j);
+
+  return json_get_bool (j->doc, "publishing", 0) == 1;
+}
+
+int
+journal_set_publishing (struct journal *j)
+{
+  LOCK (j);
+  json_t *before = remember (j);
+
+  if (before == NULL)
+    return -1;
+  if (json_set_bool (j->doc, "publishing", true) == -1)
+    return give_up (j, before);
+  return save (j, before);
+}
+
 int
 journal_set_published (struct journal *j, const char *where)
 {
@@ -606,6 +627,7 @@ journal_set_published (struct journal *j, const char *where)
 
   if (before == NULL)
     return -1;
+  json_object_del (j->doc, "publishing");
   if (json_set_string (j->doc, "manifest", where) == -1)
     return give_up (j, before);
   return save (j, before);

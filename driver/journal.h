@@ -123,6 +123,12 @@ extern int journal_set_hook (struct journal *j, const char *step,
                              const char *hook);
 extern int journal_forget_hook (struct journal *j, const char *step);
 
+/* The manifest is being written: from now on until it is said where it
+ * is, there may be one.  journal_forget_all leaves this alone.
+ */
+extern bool journal_publishing (const struct journal *j);
+extern int journal_set_publishing (struct journal *j);
+
 /* Where the manifest is (malloc'ed), or NULL while it is not written. */
 extern char *journal_published (const struct journal *j);
 extern int journal_set_published (struct journal *j, const char *where);

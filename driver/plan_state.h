@@ -44,6 +44,16 @@ extern int plan_state_remove_volumes (const struct target_ops *ops,
                                       const char *id, bool keep_finished,
                                       string_vector *removed);
 
+/* Remove the manifest of a VM that a run was writing when it was killed, of
+ * which J (can be NULL) tells.  TARGET_NAME is the VM's on the target.  0,
+ * or -1 reported.
+ */
+extern int plan_state_remove_manifest (const struct target_ops *ops,
+                                       void *target, const struct plan *plan,
+                                       const struct journal *j,
+                                       const char *target_name,
+                                       string_vector *removed);
+
 /* What cancel and cleanup have at hand while no run goes on. */
 struct plan_undo {
   struct session *session;      /* its source is opened when needed */
@@ -61,7 +71,19 @@ extern const char *plan_undo_id (const json_t *status,
                                  const struct journal *j,
                                  const char *target);
 
-/* Undo what was made for the VM, which has not been migrated: volumes,
+/* Is the VM the one that people call NAME, by its id, its name or its
+ * target name?
+ */
+extern bool plan_undo_is_called (const json_t *status,
+                                 const struct journal *j, const char *target,
+                                 const char *name);
+
+/* Say in STATUS (can be NULL) that the VM with this ID (likewise) is
+ * cancelled, as Forklift does.  0, or -1 reported.
+ */
+extern int plan_undo_mark_cancelled (json_t *status, const char *id);
+
+/* Undo what was made for the VM, which has not been migrated: manifest, volumes,
  * power of the source, and last its folder, until which all this can be
  * done again.  J can be NULL: nothing is known of it.  0, or -1 reported
  * and *STATUS set.

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/include/cleanup.h"
 #include "common/json/json.h"
@@ -56,6 +57,51 @@ plan_undo_id (const json_t *status, const struct journal *j,
   return NULL;
 }
 
+bool
+plan_undo_is_called (const json_t *status, const struct journal *j,
+                     const char *target, const char *name)
+{
+  const char *id = plan_undo_id (status, j, target);
+  const char *own = j ? journal_vm_text (j, "name") : NULL;
+
+  return strcmp (target, name) == 0 || (id && strcmp (id, name) == 0) ||
+    (own && strcmp (own, name) == 0);
+}
+
+int
+plan_undo_mark_cancelled (json_t *status, const char *id)
+{
+  json_t *migration =
+    json_object_get (json_object_get (status, "status"), "migration");
+  json_t *vm;
+  char now[32];
+  size_t i;
+
+  format_rfc3339 (time (NULL), now);
+  json_array_foreach (json_object_get (migration, "vms"), i, vm)
+    if (id && strcmp (json_get_string (vm, "id", ""), id) == 0 &&
+        (json_set_string (vm, "phase", "Completed") == -1 ||
+         json_set_string (vm, "completed", now) == -1 ||
+         json_set (vm, "conditions",
+                   json_pack ("[{s:s, s:s, s:s, s:s, s:s}]", "type",
+                              "Canceled", "status", "True", "category",
+                              "Advisory", "reason", "UserRequested",
+                              "lastTransitionTime", now)) == -1))
+      return -1;
+  return 0;
+}
+
+int
+plan_state_remove_manifest (const struct target_ops *ops, void *target,
+                            const struct plan *plan, const struct journal *j,
+                            const char *target_name, string_vector *removed)
+{
+  if (j == NULL || !journal_publishing (j))
+    return 0;
+  return ops->unpublish (target, plan->target_namespace, target_name,
+                         removed);
+}
+
 /* Power the VM on again that we have powered off. */
 static int
 restore_power (struct plan_undo *u, struct journal *j, const char *id)
@@ -90,7 +136,9 @@ plan_undo_vm (struct plan_undo *u, struct journal *j, const char *target,
   bool ours = false;
 
   *status = STATUS_TARGET;
-  if (folder == NULL)
+  if (folder == NULL ||
+      plan_state_remove_manifest (u->ops, u->target, u->session->plan, j,
+                                  target, &u->removed) == -1)
     return -1;
   if (id && plan_state_remove_volumes (u->ops, u->target, u->session->plan,
                                        id, keep_finished,

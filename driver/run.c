@@ -331,6 +331,8 @@ combine (const struct run *run)
   enum exit_status status = STATUS_OK;
   size_t i, failed = 0;
 
+  if (run->nr_vms == 0)
+    return STATUS_CANCELLED;
   for (i = 0; i < run->nr_vms; i++) {
     const enum exit_status r = run->vms[i].result;
 
@@ -408,7 +410,7 @@ allow_files (void)
 enum exit_status
 run_plan (struct run *run, json_t **result)
 {
-  enum exit_status status = STATUS_TARGET;
+  enum exit_status status = STATUS_TARGET, undone;
   size_t i;
 
   *result = NULL;
@@ -426,9 +428,12 @@ run_plan (struct run *run, json_t **result)
   if (init_vms (run) == -1)
     status = STATUS_FAILED;
   else if (open_target (run) == 0) {
+    undone = run_undo_cancelled (run);
     if (prepare (run) == 0 && run_schedule_init (run) == 0) {
       run_watched (run);
       status = combine (run);
+      if (undone != STATUS_OK && status == STATUS_OK)
+        status = STATUS_PARTLY;
       *result = run_result (run, status);
     }
     else

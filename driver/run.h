@@ -45,7 +45,7 @@ struct run_options {
 
 /* A run.  Everything is set before the threads start, and then read. */
 struct run {
-  const struct session *session;
+  struct session *session;
   const struct run_options *options;
   const preflight_vm_vector *pre;
   const struct target_ops *target_ops;
@@ -233,6 +233,10 @@ extern int run_forget_pre_hook (struct run_vm *rv);
  * that work, and undo those that have ended.  From one thread at a time.
  */
 extern void run_look_for_cancels (struct run *run);
+/* Undo what earlier runs have made for VMs that the Migration cancels.
+ * STATUS_OK, or the status of one for which that did not work.
+ */
+extern enum exit_status run_undo_cancelled (struct run *run);
 
 /* run_disks.c and run_finish.c.  These return 0, or -1 with RV->result
  * set.

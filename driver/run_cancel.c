@@ -2,8 +2,11 @@
  *
  * nbdlift cancel, seen from the run that goes on.  A VM that works is
  * stopped as by a signal, which powers its source on again; once it has
- * ended, what was made for it is removed.
+ * ended, what was made for it is removed.  And what the Migration cancels
+ * at its beginning.
  */
+#include <errno.h>
+
 #include "common/include/cleanup.h"
 #include "common/util/log.h"
 #include "driver/cancel.h"
@@ -26,6 +29,12 @@ undo (struct run_vm *rv)
   }
   if (rv->journal)
     journal_power (rv->journal, &ours);
+  if (plan_state_remove_manifest (rv->run->target_ops, rv->run->target,
+                                  rv->run->session->plan, rv->journal,
+                                  rv->pre->names.vm, &removed) == -1) {
+    plan_state_withdraw_cancel (rv->folder);
+    return;
+  }
   if (ours || (rv->journal && journal_forget_all (rv->journal) == -1) ||
       plan_state_remove_volumes (rv->run->target_ops, rv->run->target,
                                  rv->run->session->plan, rv->pre->vm.id,
@@ -42,6 +51,82 @@ undo (struct run_vm *rv)
   rv->status.cancelled = true;
   vm_status_outcome (&rv->status, OUTCOME_CANCELED);
   log_info ("cancelled; what was made for it is removed");
+}
+
+/* Does the Migration cancel the VM in TARGET's folder? */
+static bool
+is_cancelled (const struct run *run, const struct journal *j,
+              const char *target)
+{
+  const struct plan_migration *m = run->session->migration;
+  size_t i;
+
+  for (i = 0; i < m->cancel.len; i++) {
+    const struct plan_ref *ref = &m->cancel.ptr[i];
+
+    if (plan_undo_is_called (run->before, j, target,
+                             ref->id ? ref->id : ref->name))
+      return true;
+  }
+  return false;
+}
+
+/* J can be NULL: nothing is known of the VM. */
+static enum exit_status
+undo_one (struct run *run, struct plan_undo *u, struct journal *j,
+          const char *target)
+{
+  CLEANUP_FREE char *manifest = j ? journal_published (j) : NULL;
+  enum exit_status status = STATUS_OK;
+
+  if (manifest) {
+    log_warning ("%s: is in the Migration's spec.cancel, but has been "
+                 "migrated already: it is left alone", target);
+    return STATUS_OK;
+  }
+  if (plan_undo_mark_cancelled (run->before,
+                                plan_undo_id (run->before, j, target)) == -1)
+    return STATUS_FAILED;
+  if (plan_undo_vm (u, j, target, false, &status) == 0)
+    log_info ("%s: cancelled; what was made for it is removed", target);
+  return status;
+}
+
+enum exit_status
+run_undo_cancelled (struct run *run)
+{
+  CLEANUP_STRING_VECTOR string_vector targets = EMPTY_VECTOR;
+  struct plan_undo u = {
+    .session = run->session,
+    .ops = run->target_ops,
+    .target = run->target,
+    .folder = run->folder,
+    .status = run->before,
+  };
+  enum exit_status status = STATUS_OK, r;
+  size_t i;
+
+  if (run->session->migration == NULL ||
+      run->session->migration->cancel.len == 0)
+    return STATUS_OK;
+  if (plan_state_vms (run->folder, &targets) == -1)
+    return STATUS_FAILED;
+  for (i = 0; i < targets.len; i++) {
+    const char *target = targets.ptr[i];
+    CLEANUP_FREE char *folder = run_vm_folder (run->folder, target);
+    struct journal *j = folder ? journal_load (folder) : NULL;
+
+    if (folder == NULL || (j == NULL && errno != ENOENT))
+      r = STATUS_FAILED;
+    else
+      r = is_cancelled (run, j, target) ? undo_one (run, &u, j, target) :
+        STATUS_OK;
+    if (r != STATUS_OK)
+      status = r;
+    journal_close (j);
+  }
+  string_vector_free (&u.removed);
+  return status;
 }
 
 void

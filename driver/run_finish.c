@@ -337,5 +337,7 @@ run_finish (struct run_vm *rv)
   /* One that people have changed since is left alone. */
   if (manifest && access (manifest, F_OK) == 0)
     return 0;
+  if (journal_set_publishing (rv->journal) == -1)
+    return -1;
   return publish (rv, conversion);
 }

@@ -72,6 +72,23 @@ expect_status 0 "$NBDLIFT" cancel "$tmp/plan.yaml" --output "$out"
 [ "$(power_of web)" = on ] || fail "web stays off"
 nothing_is_left
 
+echo "== the Migration of the next run cancels it"
+start
+killed
+cat >"$tmp/cancel.yaml" <<EOF
+apiVersion: forklift.konveyor.io/v1beta1
+kind: Migration
+metadata: {name: migration1, namespace: mig}
+spec:
+  plan: {name: ${plan_name:?}, namespace: mig}
+  cancel: [{id: $(vcsim_vm web .moref)}]
+EOF
+expect_status 8 "$NBDLIFT" run "$tmp/plan.yaml" "$tmp/cancel.yaml" \
+  --output "$out"
+expect_output 'web: cancelled; what was made for it is removed'
+[ "$(power_of web)" = on ] || fail "web stays off"
+nothing_is_left
+
 echo "== cleanup --force"
 start
 killed

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/include/cleanup.h"
 #include "common/json/json.h"
@@ -16,14 +17,17 @@
 /* How we know our own file again. */
 #define MARK "# Written by nbdlift."
 
-/* 0 if there is no file at PATH, or one of ours. */
+enum whose { NOBODYS, OURS, ANOTHERS };
+
+/* Who has written the file at PATH?  0, or -1 reported. */
 static int
-check_ours (const char *path)
+look_whose (const char *path, enum whose *whose)
 {
   CLEANUP_FCLOSE FILE *fp = NULL;
   char line[sizeof MARK];
   const int there = look_for_file (path, NULL);
 
+  *whose = NOBODYS;
   if (there <= 0)
     return there;
   fp = fopen (path, "re");
@@ -31,12 +35,36 @@ check_ours (const char *path)
     log_error ("%s: %m", printable (path));
     return -1;
   }
-  if (fgets (line, sizeof line, fp) != NULL && strcmp (line, MARK) == 0)
+  *whose = fgets (line, sizeof line, fp) != NULL &&
+    strcmp (line, MARK) == 0 ? OURS : ANOTHERS;
+  return 0;
+}
+
+/* 0 if there is no file at PATH, or one of ours. */
+static int
+check_ours (const char *path)
+{
+  enum whose whose;
+
+  if (look_whose (path, &whose) == -1)
+    return -1;
+  if (whose != ANOTHERS)
     return 0;
   log_error ("%s was not written by nbdlift: it is left as it is; choose "
              "another output directory, or remove it", printable (path));
   errno = EEXIST;
   return -1;
+}
+
+/* malloc'ed, NULL reported. */
+static char *
+manifest_path (const struct directory *d, const char *namespace_,
+               const char *vm)
+{
+  if (!safe_name ("namespace", namespace_) ||
+      !safe_name ("virtual machine", vm))
+    return NULL;
+  return path_format ("%s/%s/%s.yaml", d->path, namespace_, vm);
 }
 
 int
@@ -45,19 +73,15 @@ directory_publish (void *target, const char *namespace_, const char *vm,
 {
   struct directory *d = target;
   CLEANUP_ATOMIC_FILE struct atomic_file f = { 0 };
+  CLEANUP_FREE char *path = manifest_path (d, namespace_, vm);
   CLEANUP_FREE char *folder = NULL;
-  CLEANUP_FREE char *path = NULL;
   json_t *object;
   size_t i;
 
-  if (!safe_name ("namespace", namespace_) ||
-      !safe_name ("virtual machine", vm))
+  if (path == NULL)
     return -1;
   folder = path_format ("%s/%s", d->path, namespace_);
-  if (folder == NULL)
-    return -1;
-  path = path_format ("%s/%s.yaml", folder, vm);
-  if (path == NULL || check_ours (path) == -1 ||
+  if (folder == NULL || check_ours (path) == -1 ||
       make_folder (folder, 0755, NULL) == -1 ||
       atomic_file_open (&f, path, 0644) == -1)
     return -1;
@@ -71,5 +95,30 @@ directory_publish (void *target, const char *namespace_, const char *vm,
     return -1;
   *where = path;
   path = NULL;
+  return 0;
+}
+
+int
+directory_unpublish (void *target, const char *namespace_, const char *vm,
+                     string_vector *removed)
+{
+  CLEANUP_FREE char *path = manifest_path (target, namespace_, vm);
+  enum whose whose;
+
+  if (path == NULL || look_whose (path, &whose) == -1)
+    return -1;
+  if (whose == ANOTHERS)
+    log_warning ("%s was not written by nbdlift: it is left as it is",
+                 printable (path));
+  if (whose != OURS)
+    return 0;
+  if (unlink (path) == -1) {
+    log_error ("%s: cannot be removed: %m", printable (path));
+    return -1;
+  }
+  if (string_vector_append_dup (removed, path) == -1) {
+    log_oom ();
+    return -1;
+  }
   return 0;
 }

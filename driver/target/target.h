@@ -67,6 +67,12 @@ struct target_ops {
   int (*publish) (void *target, const char *namespace_, const char *vm,
                   const json_t *objects, char **where);
 
+  /* Remove the manifests of VM, if we have written them; what was removed
+   * is appended to REMOVED.  0 or -1 reported.
+   */
+  int (*unpublish) (void *target, const char *namespace_, const char *vm,
+                    string_vector *removed);
+
   /* Remove a volume of ours, finished or not, and its folder if empty. */
   int (*remove) (void *target, const char *namespace_, const char *name,
                  const char *owner);
