@@ -19,6 +19,51 @@ make_ova () {
   "$PYTHON" "${srcdir:?}/tests/tools/make-ova.py" "$@"
 }
 
+# migration PROVIDER NETWORKS STORAGES: the manifests that go with that of
+# the source Provider, up to the VMs of the Plan.  NETWORKS and STORAGES are
+# what is in the maps.
+migration () {
+  cat <<YAML
+---
+apiVersion: forklift.konveyor.io/v1beta1
+kind: Provider
+metadata: {name: host, namespace: mig}
+spec: {type: openshift, url: ""}
+---
+apiVersion: forklift.konveyor.io/v1beta1
+kind: NetworkMap
+metadata: {name: networks, namespace: mig}
+spec:
+  map: $2
+  provider:
+    source: {name: $1, namespace: mig}
+    destination: {name: host, namespace: mig}
+---
+apiVersion: forklift.konveyor.io/v1beta1
+kind: StorageMap
+metadata: {name: storages, namespace: mig}
+spec:
+  map: $3
+  provider:
+    source: {name: $1, namespace: mig}
+    destination: {name: host, namespace: mig}
+---
+apiVersion: forklift.konveyor.io/v1beta1
+kind: Plan
+metadata: {name: $plan_name, namespace: mig}
+spec:
+  provider:
+    source: {name: $1, namespace: mig}
+    destination: {name: host, namespace: mig}
+  map:
+    network: {name: networks, namespace: mig}
+    storage: {name: storages, namespace: mig}
+  targetNamespace: target
+$(awk '{ print "  " $0 }' <<<"$plan_spec")
+  vms:
+YAML
+}
+
 # make_plan PATH VM...: the manifests of a plan on standard output, with
 # the seed's kinds.  PATH is that of the Provider.  In plan_spec and
 # vm_spec are more fields (one per line, YAML flow style) of the Plan's
@@ -44,44 +89,8 @@ apiVersion: forklift.konveyor.io/v1beta1
 kind: Provider
 metadata: {name: ova, namespace: mig}
 spec: {type: ova, url: $path, secret: {name: ova-secret, namespace: mig}}
----
-apiVersion: forklift.konveyor.io/v1beta1
-kind: Provider
-metadata: {name: host, namespace: mig}
-spec: {type: openshift, url: ""}
----
-apiVersion: forklift.konveyor.io/v1beta1
-kind: NetworkMap
-metadata: {name: networks, namespace: mig}
-spec:
-  map: $networks
-  provider:
-    source: {name: ova, namespace: mig}
-    destination: {name: host, namespace: mig}
----
-apiVersion: forklift.konveyor.io/v1beta1
-kind: StorageMap
-metadata: {name: storages, namespace: mig}
-spec:
-  map: $storages
-  provider:
-    source: {name: ova, namespace: mig}
-    destination: {name: host, namespace: mig}
----
-apiVersion: forklift.konveyor.io/v1beta1
-kind: Plan
-metadata: {name: $plan_name, namespace: mig}
-spec:
-  provider:
-    source: {name: ova, namespace: mig}
-    destination: {name: host, namespace: mig}
-  map:
-    network: {name: networks, namespace: mig}
-    storage: {name: storages, namespace: mig}
-  targetNamespace: target
-$(awk '{ print "  " $0 }' <<<"$plan_spec")
-  vms:
 YAML
+  migration ova "$networks" "$storages"
   for vm; do
     printf '  - name: "%s"\n' "$vm"
     [ -z "$vm_spec" ] || awk '{ print "    " $0 }' <<<"$vm_spec"

@@ -38,45 +38,10 @@ spec:
   settings: $vsphere_settings
   secret: {name: vcenter, namespace: mig}
 ---
-apiVersion: forklift.konveyor.io/v1beta1
-kind: Provider
-metadata: {name: host, namespace: mig}
-spec: {type: openshift, url: ""}
----
 $vsphere_hosts
----
-apiVersion: forklift.konveyor.io/v1beta1
-kind: NetworkMap
-metadata: {name: networks, namespace: mig}
-spec:
-  map: $vsphere_networks
-  provider:
-    source: {name: vcenter, namespace: mig}
-    destination: {name: host, namespace: mig}
----
-apiVersion: forklift.konveyor.io/v1beta1
-kind: StorageMap
-metadata: {name: storages, namespace: mig}
-spec:
-  map: [{source: {name: datastore1}, destination: {storageClass: fast}}]
-  provider:
-    source: {name: vcenter, namespace: mig}
-    destination: {name: host, namespace: mig}
----
-apiVersion: forklift.konveyor.io/v1beta1
-kind: Plan
-metadata: {name: ${plan_name:?}, namespace: mig}
-spec:
-  provider:
-    source: {name: vcenter, namespace: mig}
-    destination: {name: host, namespace: mig}
-  map:
-    network: {name: networks, namespace: mig}
-    storage: {name: storages, namespace: mig}
-  targetNamespace: target
-$(awk '{ print "  " $0 }' <<<"${plan_spec:?}")
-  vms:
 YAML
+  migration vcenter "$vsphere_networks" \
+    '[{source: {name: datastore1}, destination: {storageClass: fast}}]'
   for vm; do
     printf '  - {%s}\n' "$vm"
   done
