@@ -3,7 +3,8 @@
 TIDY_STAMPS := $(SOURCES:%.c=$(BUILD)/%.tidy)
 $(TIDY_STAMPS): $(BUILD)/%.tidy: %.c .clang-tidy \
     tests/unit/.clang-tidy $(wildcard common/*.h \
-    common/*/*.h plugins/*/*.h driver/*.h driver/*/*.h tests/unit/*.h)
+    common/*/*.h plugins/*.h plugins/*/*.h driver/*.h driver/*/*.h \
+    tests/unit/*.h)
 	@mkdir -p $(@D)
 	clang-tidy --quiet --warnings-as-errors='*' $< -- \
 	  $(CPPFLAGS) -std=gnu11 2>$@.err || { cat $@.err >&2; false; }

@@ -15,14 +15,12 @@
 #include <libdeflate.h>
 #include <libxml/parser.h>
 
-#define NBDKIT_API_VERSION 2
-#include <nbdkit-plugin.h>
-
 #include "common/util/log.h"
 #include "common/xml/xml.h"
 #include "plugins/ova/exports.h"
 #include "plugins/ova/ova.h"
 #include "plugins/ova/store.h"
+#include "plugins/plugin_common.h"
 
 /* Parameters. */
 static char *path;              /* absolute, or a place on NFS */
@@ -36,30 +34,10 @@ NBDKIT_DLL_PUBLIC int ova_debug_stats;
 static struct ova *ova;
 static struct ova_exports exports;
 
-/* Messages of the code below us.  nbdkit has no level between an error
- * and what only -v shows, and a warning is no error.
- */
-static void
-log_to_nbdkit (enum log_level level, const char *text, void *opaque)
-{
-  switch (level) {
-  case LOG_LEVEL_ERROR:
-    nbdkit_error ("%s", text);
-    break;
-  case LOG_LEVEL_WARNING:
-    fprintf (stderr, "nbdkit: ova: warning: %s\n", text);
-    break;
-  case LOG_LEVEL_INFO:
-  case LOG_LEVEL_DEBUG:
-    nbdkit_debug ("%s", text);
-    break;
-  }
-}
-
 static void
 ova_plugin_load (void)
 {
-  log_set_sink (log_to_nbdkit, NULL);
+  log_set_sink (log_to_nbdkit, (char *) "ova");
   xml_global_init ();
 }
 
@@ -222,13 +200,6 @@ ova_plugin_block_size (void *handle, uint32_t *minimum, uint32_t *preferred,
   return 0;
 }
 
-/* Read-only: all connections see the same. */
-static int
-ova_plugin_can_multi_conn (void *handle)
-{
-  return 1;
-}
-
 /* nbdkit reads and drops the data, which warms the page cache. */
 static int
 ova_plugin_can_cache (void *handle)
@@ -245,12 +216,6 @@ ova_plugin_pread (void *handle, void *buf, uint32_t count, uint64_t offset,
   e->reads++;
   e->bytes += count;
   return ova_disk_pread (e->disk, buf, count, offset);
-}
-
-static int
-hand_to_nbdkit (void *opaque, uint64_t offset, uint64_t length, uint32_t type)
-{
-  return nbdkit_add_extent (opaque, offset, length, type);
 }
 
 static int
@@ -283,13 +248,11 @@ static struct nbdkit_plugin plugin = {
   .get_size = ova_plugin_get_size,
   .export_description = ova_plugin_export_description,
   .block_size = ova_plugin_block_size,
-  .can_multi_conn = ova_plugin_can_multi_conn,
+  .can_multi_conn = plugin_can_multi_conn,
   .can_cache = ova_plugin_can_cache,
   .pread = ova_plugin_pread,
   .extents = ova_plugin_extents,
   .errno_is_preserved = 1,
 };
 
-#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
-extern struct nbdkit_plugin *plugin_init (void);        /* for clang */
 NBDKIT_REGISTER_PLUGIN (plugin)

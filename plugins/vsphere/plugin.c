@@ -19,13 +19,11 @@
 #include <openssl/crypto.h>
 #include <pthread.h>
 
-#define NBDKIT_API_VERSION 2
-#include <nbdkit-plugin.h>
-
 #include "common/include/minmax.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "common/xml/xml.h"
+#include "plugins/plugin_common.h"
 #include "plugins/vsphere/exports.h"
 #include "plugins/vsphere/folder.h"
 #include "plugins/vsphere/vsphere.h"
@@ -59,23 +57,6 @@ static struct vsphere_vm vm;
 static struct folder *folder;
 static struct vsphere_exports exports;
 static bool left_to_child;
-
-static void
-log_to_nbdkit (enum log_level level, const char *text, void *opaque)
-{
-  switch (level) {
-  case LOG_LEVEL_ERROR:
-    nbdkit_error ("%s", text);
-    break;
-  case LOG_LEVEL_WARNING:
-    fprintf (stderr, "nbdkit: vsphere: warning: %s\n", text);
-    break;
-  case LOG_LEVEL_INFO:
-  case LOG_LEVEL_DEBUG:
-    nbdkit_debug ("%s", text);
-    break;
-  }
-}
 
 static void
 print_stats (const char *name, struct vim *v)
@@ -139,7 +120,7 @@ at_exit (void)
 static void
 vsphere_plugin_load (void)
 {
-  log_set_sink (log_to_nbdkit, NULL);
+  log_set_sink (log_to_nbdkit, (char *) "vsphere");
   xml_global_init ();
   vsphere_vm_init (&vm);
   if (http_global_init () == -1 ||
@@ -495,13 +476,6 @@ vsphere_plugin_block_size (void *handle, uint32_t *minimum,
   return 0;
 }
 
-/* Read-only: all connections see the same. */
-static int
-vsphere_plugin_can_multi_conn (void *handle)
-{
-  return 1;
-}
-
 static int
 vsphere_plugin_pread (void *handle, void *buf, uint32_t count,
                       uint64_t offset, uint32_t flags)
@@ -511,12 +485,6 @@ vsphere_plugin_pread (void *handle, void *buf, uint32_t count,
   if (vsphere_export_load (e) == -1)
     return -1;
   return vsphere_export_pread (e, buf, count, offset);
-}
-
-static int
-hand_to_nbdkit (void *opaque, uint64_t offset, uint64_t length, uint32_t type)
-{
-  return nbdkit_add_extent (opaque, offset, length, type);
 }
 
 static int
@@ -553,12 +521,10 @@ static struct nbdkit_plugin plugin = {
   .get_size = vsphere_plugin_get_size,
   .export_description = vsphere_plugin_export_description,
   .block_size = vsphere_plugin_block_size,
-  .can_multi_conn = vsphere_plugin_can_multi_conn,
+  .can_multi_conn = plugin_can_multi_conn,
   .pread = vsphere_plugin_pread,
   .extents = vsphere_plugin_extents,
   .errno_is_preserved = 1,
 };
 
-#define THREAD_MODEL NBDKIT_THREAD_MODEL_PARALLEL
-extern struct nbdkit_plugin *plugin_init (void);        /* for clang */
 NBDKIT_REGISTER_PLUGIN (plugin)
