@@ -83,6 +83,26 @@ firmware_of_json (const json_t *conversion)
   return VM_FIRMWARE_UNKNOWN;
 }
 
+/* The lines of an earlier or of this conversion, in one; NULL if there is
+ * none.
+ */
+static char *
+join_addresses (const json_t *conversion)
+{
+  static const char *const keys[] = { "addressesKept", "addressesLost" };
+  CLEANUP_STRBUF struct strbuf b = { 0 };
+  const json_t *line;
+  size_t k, i;
+
+  for (k = 0; k < sizeof keys / sizeof keys[0]; k++)
+    json_array_foreach (json_object_get (conversion, keys[k]), i, line)
+      if (json_string_value (line) &&
+          strbuf_printf (&b, "%s%s", b.len ? "; " : "",
+                         json_string_value (line)) == -1)
+        return NULL;
+  return b.len > 0 ? strbuf_steal (&b) : NULL;
+}
+
 /* Show in the status what conversion found, now or in an earlier run. */
 static void
 note_conversion (struct run_vm *rv, const json_t *conversion)
@@ -95,6 +115,8 @@ note_conversion (struct run_vm *rv, const json_t *conversion)
     rv->status.firmware = vm_firmware_name (firmware);
   free (rv->status.os);
   rv->status.os = os ? strdup (os) : NULL;
+  free (rv->status.addresses);
+  rv->status.addresses = join_addresses (conversion);
 }
 
 /* The passphrases in the Secret that spec.vms[].luks names.  To be freed,

@@ -105,6 +105,7 @@ vm_status_free (struct vm_status *status)
   free (status->tasks);
   free (status->waits);
   free (status->os);
+  free (status->addresses);
 }
 
 void
@@ -349,6 +350,9 @@ step_to_json (struct vm_status *status, enum run_step step)
       json_set_string (j, "phase", phase_names[s->phase]) == -1 ||
       set_time (j, "started", s->started) == -1 ||
       set_time (j, "completed", s->completed) == -1)
+    return NULL;
+  if (step == STEP_IMAGE_CONVERSION &&
+      json_set_string (j, "reason", status->addresses) == -1)
     return NULL;
   if (step == STEP_DISK_TRANSFER &&
       json_set (j, "tasks", tasks_to_json (status, &done, &total)) == -1)

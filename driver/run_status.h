@@ -72,6 +72,7 @@ struct vm_status {
   struct log_records records;
   const char *firmware;         /* found by conversion, or NULL */
   char *os;                     /* likewise */
+  char *addresses;              /* what was done for static ones, likewise */
 };
 
 /* CONVERTS: the pipeline has ImageConversion.  0, or -1 reported. */

@@ -96,6 +96,18 @@ find_iface (const struct guest_net *g, const char *id)
   return NULL;
 }
 
+/* One configuration of ID is enough to say that it is no NIC's. */
+static bool
+is_virtual (const struct guest_net *g, const char *id)
+{
+  size_t i;
+
+  for (i = 0; i < g->ifaces.len; i++)
+    if (g->ifaces.ptr[i].is_virtual && means (g, id, g->ifaces.ptr[i].id))
+      return true;
+  return false;
+}
+
 /* The NICs' interfaces under ID, into LOWERS (borrowed).  0, or -1
  * reported.
  */
@@ -182,20 +194,35 @@ nic_of_files (const struct guest_net *g, const struct binding *b)
   return b->target ? nic_with_mac (g, b->target->mac) : NULL;
 }
 
-/* The guest's only NIC, for its only configuration that is not bound. */
+static bool
+same_target (const struct binding *a, const struct binding *b)
+{
+  return a->name && b->name ? strcmp (a->name, b->name) == 0
+    : a->target == b->target;
+}
+
+/* Where another address of the same interface is. */
+static const struct vm_nic *
+nic_of_others (const binding_vector *bindings, const struct binding *b)
+{
+  size_t i;
+
+  for (i = 0; i < bindings->len; i++)
+    if (bindings->ptr[i].nic && same_target (&bindings->ptr[i], b))
+      return bindings->ptr[i].nic;
+  return NULL;
+}
+
+/* The guest's only NIC, for its only configuration. */
 static const struct vm_nic *
 only_nic (const struct guest_net *g, const binding_vector *bindings,
           const struct binding *b)
 {
   size_t i;
 
-  for (i = 0; i < bindings->len; i++) {
-    const struct binding *other = &bindings->ptr[i];
-
-    if (other->name && b->name ? strcmp (other->name, b->name) != 0
-        : other->target != b->target)
+  for (i = 0; i < bindings->len; i++)
+    if (!same_target (&bindings->ptr[i], b))
       return NULL;
-  }
   return g->nics->len == 1 && g->nics->ptr[0].mac ? &g->nics->ptr[0] : NULL;
 }
 
@@ -311,7 +338,7 @@ collect (struct guest_net *g, binding_vector *bindings,
     }
     if (!any) {
       /* One without a NIC below it does not depend on hardware. */
-      if (!iface->is_virtual &&
+      if (!is_virtual (g, iface->id) &&
           add_binding (bindings, iface, iface, iface->name) == -1)
         return -1;
       continue;
@@ -320,10 +347,10 @@ collect (struct guest_net *g, binding_vector *bindings,
       const char *id = lowers->ptr[j].a;
       const struct net_iface *lower = find_iface (g, id);
 
-      if (lower ? !lower->is_virtual : net_is_name (id))
-        if (add_binding (bindings, iface, lower,
-                         lower ? lower->name : id) == -1)
-          return -1;
+      if ((lower ? !is_virtual (g, id) : net_is_name (id)) &&
+          add_binding (bindings, iface, lower,
+                       lower ? lower->name : id) == -1)
+        return -1;
     }
   }
   return 0;
@@ -366,6 +393,8 @@ find_nics (struct guest_net *g, binding_vector *bindings)
   for (i = 0; i < bindings->len; i++) {
     struct binding *b = &bindings->ptr[i];
 
+    if (b->nic == NULL)
+      b->nic = nic_of_others (bindings, b);
     if (b->nic == NULL)
       b->nic = only_nic (g, bindings, b);
     if (b->nic == NULL && !stays_as_it_is (b) &&
@@ -416,6 +445,12 @@ has_rule (const struct guest_net *g, const struct binding *b)
   return found;
 }
 
+static const char *
+stay (const struct binding *b)
+{
+  return b->iface->addresses.len > 1 ? "stay" : "stays";
+}
+
 static int
 apply (struct guest_net *g, struct binding *b, net_pair_vector *names)
 {
@@ -424,7 +459,7 @@ apply (struct guest_net *g, struct binding *b, net_pair_vector *names)
 
   if (stays_as_it_is (b))
     return b->nic ? say (&g->report->kept, b->nic, b->iface,
-                         "stays: %s does not go by the name",
+                         "%s: %s does not go by the name", stay (b),
                          printable (b->target->file)) : 0;
   if (b->target && b->target->fragile) {
     r = b->target->rebind (g->files, b->target, b->nic->mac);
@@ -435,7 +470,7 @@ apply (struct guest_net *g, struct binding *b, net_pair_vector *names)
                    "cannot be changed here");
     if (b->name == NULL)
       return say (&g->report->kept, b->nic, b->iface,
-                  "stays: %s now goes by the MAC address",
+                  "%s: %s now goes by the MAC address", stay (b),
                   printable (b->target->file));
   }
   if (!has_rule (g, b)) {
@@ -446,9 +481,10 @@ apply (struct guest_net *g, struct binding *b, net_pair_vector *names)
       return -1;
   }
   if (strcmp (b->iface->id, b->name) != 0 && b->iface != b->target)
-    return say (&g->report->kept, b->nic, b->iface, "stays on %s, over %s",
-                printable (b->iface->id), b->name);
-  return say (&g->report->kept, b->nic, b->iface, "stays on %s", b->name);
+    return say (&g->report->kept, b->nic, b->iface, "%s on %s, over %s",
+                stay (b), printable (b->iface->id), b->name);
+  return say (&g->report->kept, b->nic, b->iface, "%s on %s", stay (b),
+              b->name);
 }
 
 /* What the source has seen as static and no file has. */
