@@ -640,8 +640,8 @@ test_hostile (void **state)
     "network:\n  ethernets:\n    ../../x: {addresses: [10.0.2.50/24]}\n",
     "network: {ethernets: {x: {addresses: {a: b}, match: 7}}}\n",
     "network: &a {ethernets: *a}\n", "\t: [", "- {", "network: 'x",
-    "network: {bonds: {a: {interfaces: [b], addresses: [1.2.3.4/24]}, "
-    "b: {interfaces: [a], addresses: [1.2.3.5/24]}}}\n",
+    ("network: {bonds: {a: {interfaces: [b], addresses: [1.2.3.4/24]}, "
+     "b: {interfaces: [a], addresses: [1.2.3.5/24]}}}\n"),
     "NAME=\"", "ATTR{address}==\"00:50:56:aa:bb:01\", NAME=\"../x\"\n",
     "ATTR{address}==\"\", NAME=\"\"\n",
   };
