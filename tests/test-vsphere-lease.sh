@@ -116,6 +116,25 @@ expect_status 0 run --transport=export
 same_disk "$tmp/b.raw" "$(volume_of "$tmp/out" plain 0)"
 nothing_left
 
+# A server that stops within its answer is given up after the time that the
+# Provider's settings say; one that has not begun is asked once more.
+rm -rf "$tmp/out"
+vcsim_set '{"lease_host": ""}'
+vsphere_settings='{timeout: "2"}'
+vsphere_plan "name: plain" >"$tmp/plan.yaml"
+stalls='too slow.* last 2 seconds; .* longer timeout'
+SECONDS=0
+vcsim_rule '{"where": "nfc", "truncate": 700000, "stall_ms": 30000, "count": 1}'
+bad "$stalls"
+vcsim_clear_rules
+vcsim_rule '{"where": "nfc", "delay_ms": 30000, "count": 1}'
+expect_status 0 run --transport=export
+same_disk "$tmp/b.raw" "$(volume_of "$tmp/out" plain 0)"
+vcsim_clear_rules
+[ "$SECONDS" -lt 30 ] || fail "it took $SECONDS seconds"
+vsphere_settings='{}'
+vsphere_plan "name: plain" >"$tmp/plan.yaml"
+
 # ------------------------------------------------- cancelled
 
 rm -rf "$tmp/out"

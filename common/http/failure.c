@@ -48,6 +48,18 @@ fail_connect (struct http_client *client, CURL *easy, const char *text,
              "no connection: %s", printable (text));
 }
 
+static void
+fail_timeout (struct http_client *client, CURL *easy, const char *text,
+              struct http_failure *failure)
+{
+  curl_off_t sent = 0;
+
+  curl_easy_getinfo (easy, CURLINFO_PRETRANSFER_TIME_T, &sent);
+  http_fail (failure, ETIMEDOUT, client->reached, sent > 0 ?
+             "%s; if the server is only slow, set a longer timeout" : "%s",
+             printable (text));
+}
+
 void
 http_fail_curl (struct http_client *client, CURL *easy, CURLcode code,
                 const char *error, struct http_failure *failure)
@@ -77,7 +89,7 @@ http_fail_curl (struct http_client *client, CURL *easy, CURLcode code,
     fail_connect (client, easy, text, failure);
     return;
   case CURLE_OPERATION_TIMEDOUT:
-    http_fail (failure, ETIMEDOUT, client->reached, "%s", printable (text));
+    fail_timeout (client, easy, text, failure);
     return;
   case CURLE_PEER_FAILED_VERIFICATION:
     http_tls_explain (client, text, failure);

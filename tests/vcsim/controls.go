@@ -80,6 +80,7 @@ type rule struct {
 	// Of answers with data: send this many bytes, then close; leave the
 	// range out of account; lie about where it starts, ends, its total.
 	Truncate    *int64 `json:"truncate"`
+	StallMS     int    `json:"stall_ms"` // before that close
 	IgnoreRange bool   `json:"ignore_range"`
 	StartOff    int64  `json:"start_off"`
 	TotalOff    int64  `json:"total_off"`

@@ -158,6 +158,7 @@ func (f *front) serveFile(w http.ResponseWriter, r *http.Request,
 	if ru.Truncate != nil && *ru.Truncate < end-start {
 		f.send(w, io.NewSectionReader(file, start, *ru.Truncate))
 		w.(http.Flusher).Flush()
+		sleepMS(ru.StallMS)
 		reset(w)
 		return
 	}

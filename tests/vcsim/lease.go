@@ -325,6 +325,8 @@ func (f *front) sendDisk(w http.ResponseWriter, l *lease, d *disk,
 	s := &streamWriter{to: &leaseWriter{lease: l, limit: ru.Truncate,
 		to: io.MultiWriter(w, sum), front: f}}
 	if err := s.writeStream(file, d.capacity, name); err != nil {
+		w.(http.Flusher).Flush()
+		sleepMS(ru.StallMS)
 		reset(w)
 		return
 	}
