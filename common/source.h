@@ -99,7 +99,7 @@ struct source_server {
   string_vector secret_values;
   string_vector file_keys;      /* the same for values of several lines that
                                    are no passwords (certificates), passed as
-                                   KEY=FILE; read while it starts */
+                                   KEY=FILE; there as long as the server */
   string_vector file_values;
 };
 DEFINE_VECTOR_TYPE (source_server_vector, struct source_server);

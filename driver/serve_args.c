@@ -50,7 +50,9 @@ write_value (const char *folder, const char *prefix, const char *key,
     log_oom ();
     return NULL;
   }
-  fd = open (path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+  /* A start that failed can have left one: the folder is ours alone. */
+  fd = open (path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+             0600);
   if (fd == -1 || write (fd, value, len) != (ssize_t) len) {
     log_error ("%s: %m", printable (path));
     free (path);
@@ -59,23 +61,22 @@ write_value (const char *folder, const char *prefix, const char *key,
   return path;
 }
 
-/* Put VALUE into a file and append KEY=MARKFILE. */
+/* Put VALUE into a file and append KEY=MARKFILE.  SECRET_FILES, unless NULL,
+ * takes its name; other files go with their folder.
+ */
 static int
 add_value (const char *key, const char *value, const char *mark,
            const char *folder, const char *prefix,
            string_vector *secret_files, string_vector *argv)
 {
-  char *path = write_value (folder, prefix, key, value);
+  CLEANUP_FREE char *path = write_value (folder, prefix, key, value);
 
   if (path == NULL)
     return -1;
-  if (string_vector_append (secret_files, path) == -1) {
+  if ((secret_files &&
+       string_vector_append_dup (secret_files, path) == -1) ||
+      string_vector_append_format (argv, "%s=%s%s", key, mark, path) == -1) {
     unlink (path);
-    free (path);
-    log_oom ();
-    return -1;
-  }
-  if (string_vector_append_format (argv, "%s=%s%s", key, mark, path) == -1) {
     log_oom ();
     return -1;
   }
@@ -104,7 +105,7 @@ add_secrets (const struct source_server *spec, const char *folder,
   }
   for (i = 0; i < spec->file_keys.len; ++i)
     if (add_value (spec->file_keys.ptr[i], spec->file_values.ptr[i], "",
-                   folder, prefix, secret_files, argv) == -1)
+                   folder, prefix, NULL, argv) == -1)
       return -1;
   return 0;
 }

@@ -99,6 +99,35 @@ expect_status 0 run --vddk-libdir="$tmp/vddk" --transport=folder
 expect_output 'by way of folder'
 expect_status 2 run --transport=pigeon
 
+# ------------------------------------------------- configured
+
+rm "$tmp/disks/keys"
+plan_name=plan6
+vsphere_settings='{useVddkAioOptimization: "true"}'
+vsphere_plan "name: web" >"$tmp/plan.yaml"
+expect_status 0 run --vddk-libdir="$tmp/vddk"
+was_given 'config line=VixDiskLib.nfcAio.Session.BufSizeIn64KB=16'
+was_given 'config line=VixDiskLib.nfcAio.Session.BufCount=4'
+rm "$tmp/disks/keys"
+plan_name=plan7
+vsphere_settings='{useVddkAioOptimization: "true", vddkConfig: "a=1\nb=2"}'
+vsphere_plan "name: web" >"$tmp/plan.yaml"
+expect_status 0 run --vddk-libdir="$tmp/vddk"
+grep '^config line' "$tmp/disks/keys" | sort -u >"$tmp/lines"
+diff -u - "$tmp/lines" <<'EOF' || fail "other lines"
+config line=a=1
+config line=b=2
+EOF
+rm "$tmp/disks/keys"
+echo c=3 >"$tmp/vddk.conf"
+plan_name=plan8
+vsphere_settings="{vddkConfig: $tmp/vddk.conf}"
+vsphere_plan "name: web" >"$tmp/plan.yaml"
+expect_status 0 run --vddk-libdir="$tmp/vddk"
+was_given "config=$tmp/vddk.conf"
+was_given 'config line=c=3'
+vsphere_settings='{vddkInitImage: registry.example.com/vddk:8}'
+
 # ------------------------------------------------- straight from the host
 
 rm "$tmp/disks/keys"

@@ -30,6 +30,11 @@
  */
 #define MAX_REQUEST "maxdata=2M"
 
+/* What Forklift's useVddkAioOptimization sets. */
+#define AIO_CONFIG                                  \
+  "VixDiskLib.nfcAio.Session.BufSizeIn64KB=16\n"    \
+  "VixDiskLib.nfcAio.Session.BufCount=4"
+
 /* SHA-1 in hex with colons. */
 #define THUMBPRINT_LEN (20 * 3 - 1)
 
@@ -302,21 +307,25 @@ append (struct source_server *server, const char *key, const char *value)
   return string_vector_append_format (&server->argv, "%s=%s", key, value);
 }
 
-/* What Forklift's settings ask for and is not done. */
-static void
-warn_settings (const struct vsphere_session *s)
+/* How the library is configured: by a file of the user's, by the text of
+ * one, or with the buffers that Forklift chooses.
+ */
+static int
+add_config (const struct vsphere_session *s, struct source_server *server)
 {
   const char *config = source_endpoint_setting (s->endpoint, "vddkConfig");
   const char *aio = source_endpoint_setting (s->endpoint,
                                              "useVddkAioOptimization");
 
-  if (config && *config && *config != '/')
-    log_warning ("setting vddkConfig is not used: put the text into a file "
-                 "and give its absolute path");
-  if (aio && strcmp (aio, "true") == 0 && (config == NULL || *config != '/'))
-    log_warning ("setting useVddkAioOptimization is not used: give a file "
-                 "with VixDiskLib.nfcAio.Session.BufSizeIn64KB=16 and "
-                 "VixDiskLib.nfcAio.Session.BufCount=4 with vddkConfig");
+  if (config && *config == '/')
+    return append (server, "config", config);
+  if (config == NULL || *config == '\0')
+    config = aio && strcmp (aio, "true") == 0 ? AIO_CONFIG : NULL;
+  if (config == NULL)
+    return 0;
+  if (string_vector_append_dup (&server->file_keys, "config") == -1)
+    return -1;
+  return string_vector_append_format (&server->file_values, "%s\n", config);
 }
 
 /* The server of DISK.  0, or -1 with errno ENOMEM. */
@@ -327,7 +336,6 @@ fill_server (const struct vsphere_session *s, const struct login *login,
 {
   static const char *const filters[] = { "cacheextents", "blocksize",
                                          "retry" };
-  const char *config = source_endpoint_setting (s->endpoint, "vddkConfig");
   const char *compression = source_endpoint_setting (s->endpoint,
                                                      "vddkCompression");
   size_t i;
@@ -356,10 +364,7 @@ fill_server (const struct vsphere_session *s, const struct login *login,
   if (compression && *compression &&
       append (server, "compression", compression) == -1)
     return -1;
-  /* The library reads it when it likes: a file of the user's own. */
-  if (config && *config == '/')
-    return append (server, "config", config);
-  return 0;
+  return add_config (s, server);
 }
 
 static int
@@ -395,7 +400,6 @@ vsphere_vddk_servers (const struct vsphere_session *s, const struct vm *vm,
   const struct source_host *host;
   size_t i;
 
-  warn_settings (s);
   if (vsphere_host_of (s, vm, &host, &thumbprint) == -1)
     return -1;
   if ((host ? login_to_host (s, vm, host, thumbprint, &login) :

@@ -22,6 +22,7 @@
 #define THREAD_MODEL NBDKIT_THREAD_MODEL_SERIALIZE_REQUESTS
 
 static const char *file, *libdir, *server, *user, *thumbprint, *vm;
+static const char *config;      /* or NULL */
 static char *password;
 
 static const struct { const char *key; const char **value; } keys[] = {
@@ -65,6 +66,8 @@ standin_config (const char *key, const char *value)
       *keys[i].value = value;
       return 0;
     }
+  if (strcmp (key, "config") == 0)
+    config = value;
   for (i = 0; i < sizeof others / sizeof others[0]; i++)
     if (strcmp (key, others[i]) == 0)
       return 0;
@@ -102,6 +105,21 @@ standin_unload (void)
   free (password);
 }
 
+/* The library reads it when nbdkit serves already. */
+static void
+note_config (void)
+{
+  char line[256];
+  FILE *fp = fopen (config, "r");
+
+  while (fp && fgets (line, sizeof line, fp)) {
+    line[strcspn (line, "\n")] = '\0';
+    note ("config line", line);
+  }
+  if (fp)
+    fclose (fp);
+}
+
 static void *
 standin_open (int readonly)
 {
@@ -114,6 +132,8 @@ standin_open (int readonly)
             slash ? slash + 1 : file);
   if (fd == NULL)
     return NULL;
+  if (config)
+    note_config ();
   *fd = open (path, O_RDONLY | O_CLOEXEC);
   if (*fd == -1) {
     nbdkit_error ("%s: %m", path);
