@@ -296,22 +296,6 @@ run_helper (int request, int answer, bool kvm,
 }
 
 static int
-take_strings (const json_t *list, string_vector *v)
-{
-  const char *text;
-  size_t i;
-
-  for (i = 0; i < json_array_size (list); i++) {
-    text = json_string_value (json_array_get (list, i));
-    if (text && string_vector_append_dup (v, text) == -1) {
-      log_oom ();
-      return -1;
-    }
-  }
-  return 0;
-}
-
-static int
 take_answer (int fd, const char *log_file, struct convert_result *result)
 {
   CLEANUP_JSON json_t *j = NULL;
@@ -324,8 +308,8 @@ take_answer (int fd, const char *log_file, struct convert_result *result)
     errno = EIO;
     return -1;
   }
-  if (take_strings (json_object_get (j, "kept"), &result->kept) == -1 ||
-      take_strings (json_object_get (j, "lost"), &result->lost) == -1)
+  if (json_get_strings (j, "kept", &result->kept) == -1 ||
+      json_get_strings (j, "lost", &result->lost) == -1)
     return -1;
   return 0;
 }

@@ -250,39 +250,6 @@ convert_result_free (struct convert_result *r)
   memset (r, 0, sizeof *r);
 }
 
-static int
-set_strings (json_t *obj, const char *key, const string_vector *v)
-{
-  json_t *list = json_array ();
-  size_t i;
-
-  if (json_set (obj, key, list) == -1)
-    return -1;
-  for (i = 0; i < v->len; i++)
-    if (json_array_append_new (list, json_string (v->ptr[i])) == -1) {
-      log_oom ();
-      return -1;
-    }
-  return 0;
-}
-
-static int
-get_strings (const json_t *obj, const char *key, string_vector *v)
-{
-  const json_t *list = json_object_get (obj, key);
-  const char *text;
-  size_t i;
-
-  for (i = 0; i < json_array_size (list); i++) {
-    text = json_string_value (json_array_get (list, i));
-    if (text && string_vector_append_dup (v, text) == -1) {
-      log_oom ();
-      return -1;
-    }
-  }
-  return 0;
-}
-
 json_t *
 convert_result_to_json (const struct convert_result *result)
 {
@@ -297,9 +264,9 @@ convert_result_to_json (const struct convert_result *result)
       json_set_string (j, "firmware",
                        vm_firmware_name (result->firmware)) == -1 ||
       json_set_bool (j, "virtio", result->virtio) == -1 ||
-      set_strings (j, "warnings", &result->warnings) == -1 ||
-      set_strings (j, "addressesKept", &result->kept) == -1 ||
-      set_strings (j, "addressesLost", &result->lost) == -1)
+      json_set_strings (j, "warnings", &result->warnings) == -1 ||
+      json_set_strings (j, "addressesKept", &result->kept) == -1 ||
+      json_set_strings (j, "addressesLost", &result->lost) == -1)
     return NULL;
   return json_incref (j);
 }
@@ -325,9 +292,9 @@ convert_result_of_json (const json_t *j, struct convert_result *result)
     return -1;
   result->firmware = firmware_of_name (json_get_string (j, "firmware", ""));
   result->virtio = json_get_bool (j, "virtio", 0);
-  if (get_strings (j, "warnings", &result->warnings) == -1 ||
-      get_strings (j, "addressesKept", &result->kept) == -1 ||
-      get_strings (j, "addressesLost", &result->lost) == -1)
+  if (json_get_strings (j, "warnings", &result->warnings) == -1 ||
+      json_get_strings (j, "addressesKept", &result->kept) == -1 ||
+      json_get_strings (j, "addressesLost", &result->lost) == -1)
     return -1;
   return 0;
 }

@@ -51,7 +51,7 @@ set_quantity (json_t *obj, const char *key, uint64_t bytes)
 static int
 add_flag (json_t *obj, const char *key, const char *flag, bool value)
 {
-  json_t *child = manifest_add (obj, key, json_object ());
+  json_t *child = json_add (obj, key, json_object ());
 
   return child ? json_set_bool (child, flag, value) : -1;
 }
@@ -65,7 +65,7 @@ fill_cpu (json_t *domain, const struct vm *vm)
   json_t *cpu, *features, *feature;
   size_t i;
 
-  cpu = manifest_add (domain, "cpu", json_object ());
+  cpu = json_add (domain, "cpu", json_object ());
   if (cpu == NULL ||
       json_set_u64 (cpu, "sockets",
                     MAX (vm->cpus / cores / threads, 1U)) == -1 ||
@@ -76,9 +76,9 @@ fill_cpu (json_t *domain, const struct vm *vm)
   if (!vm->nested_virt)
     return 0;
 
-  features = manifest_add (cpu, "features", json_array ());
+  features = json_add (cpu, "features", json_array ());
   for (i = 0; features && i < ARRAY_SIZE (nested); ++i) {
-    feature = manifest_append (features);
+    feature = json_append_object (features);
     if (feature == NULL ||
         json_set_string (feature, "name", nested[i]) == -1 ||
         json_set_string (feature, "policy", "optional") == -1)
@@ -98,7 +98,7 @@ fill_memory (json_t *domain, const struct vm *vm)
     errno = EINVAL;
     return -1;
   }
-  memory = manifest_add (domain, "memory", json_object ());
+  memory = json_add (domain, "memory", json_object ());
   return memory ? set_quantity (memory, "guest", vm->memory) : -1;
 }
 
@@ -114,14 +114,14 @@ fill_firmware (json_t *domain, const struct vm_manifest_input *in)
     in->firmware != VM_FIRMWARE_UNKNOWN ? in->firmware : vm->firmware;
   json_t *obj, *bootloader, *features;
 
-  obj = manifest_add (domain, "firmware", json_object ());
+  obj = json_add (domain, "firmware", json_object ());
   if (obj == NULL)
     return -1;
   if (vm->uuid && is_uuid (vm->uuid) &&
       (json_set_string (obj, "uuid", vm->uuid) == -1 ||
        json_set_string (obj, "serial", vm->uuid) == -1))
     return -1;
-  bootloader = manifest_add (obj, "bootloader", json_object ());
+  bootloader = json_add (obj, "bootloader", json_object ());
   if (bootloader == NULL)
     return -1;
   if (firmware != VM_FIRMWARE_UEFI)
@@ -131,7 +131,7 @@ fill_firmware (json_t *domain, const struct vm_manifest_input *in)
     return -1;
   if (!vm->secure_boot)
     return 0;
-  features = manifest_add (domain, "features", json_object ());
+  features = json_add (domain, "features", json_object ());
   return features ? add_flag (features, "smm", "enabled", true) : -1;
 }
 
@@ -146,7 +146,7 @@ fill_disk (json_t *disk, const struct vm_manifest_input *in, size_t i)
   if (i == vm_root_disk (in->pvm, in->vm) &&
       json_set_u64 (disk, "bootOrder", 1) == -1)
     return -1;
-  target = manifest_add (disk, "disk", json_object ());
+  target = json_add (disk, "disk", json_object ());
   if (target == NULL ||
       json_set_string (target, "bus",
                        is_compatible (in) ? "sata" : "virtio") == -1 ||
@@ -187,7 +187,7 @@ fill_network (json_t *network, const char *name,
   if (row->kind == NETWORK_POD)
     return json_set (network, "pod", json_object ());
 
-  multus = manifest_add (network, "multus", json_object ());
+  multus = json_add (network, "multus", json_object ());
   if (multus == NULL)
     return -1;
   if ((row->namespace_ &&
@@ -208,8 +208,8 @@ fill_nics (json_t *devices, json_t *pod, const struct vm_manifest_input *in)
   const char *name;
   size_t i, n = 0;
 
-  interfaces = manifest_add (devices, "interfaces", json_array ());
-  networks = manifest_add (pod, "networks", json_array ());
+  interfaces = json_add (devices, "interfaces", json_array ());
+  networks = json_add (pod, "networks", json_array ());
   if (!interfaces || !networks)
     return -1;
   for (i = 0; i < in->vm->nics.len; ++i) {
@@ -230,8 +230,8 @@ fill_nics (json_t *devices, json_t *pod, const struct vm_manifest_input *in)
       continue;
     name = in->names->network[i];
     n++;
-    nic = manifest_append (interfaces);
-    network = manifest_append (networks);
+    nic = json_append_object (interfaces);
+    network = json_append_object (networks);
     if (!nic || !network ||
         fill_interface (nic, in, source, name, row) == -1 ||
         fill_network (network, name, row) == -1)
@@ -250,19 +250,19 @@ fill_disks (json_t *devices, json_t *pod, const struct vm_manifest_input *in)
   json_t *disks, *volumes, *disk, *volume, *claim;
   size_t i;
 
-  disks = manifest_add (devices, "disks", json_array ());
-  volumes = manifest_add (pod, "volumes", json_array ());
+  disks = json_add (devices, "disks", json_array ());
+  volumes = json_add (pod, "volumes", json_array ());
   if (!disks || !volumes)
     return -1;
   for (i = 0; i < in->vm->disks.len; ++i) {
     if (!vm_disk_has_volume (&in->vm->disks.ptr[i]))
       continue;
-    disk = manifest_append (disks);
-    volume = manifest_append (volumes);
+    disk = json_append_object (disks);
+    volume = json_append_object (volumes);
     if (!disk || !volume || fill_disk (disk, in, i) == -1 ||
         json_set_string (volume, "name", in->names->volume[i]) == -1)
       return -1;
-    claim = manifest_add (volume, "persistentVolumeClaim", json_object ());
+    claim = json_add (volume, "persistentVolumeClaim", json_object ());
     if (claim == NULL ||
         json_set_string (claim, "claimName", in->names->pvc[i]) == -1)
       return -1;
@@ -276,13 +276,13 @@ fill_devices (json_t *domain, json_t *pod,
 {
   json_t *devices, *inputs, *tablet;
 
-  devices = manifest_add (domain, "devices", json_object ());
+  devices = json_add (domain, "devices", json_object ());
   if (devices == NULL || fill_disks (devices, pod, in) == -1 ||
       fill_nics (devices, pod, in) == -1)
     return -1;
 
-  inputs = manifest_add (devices, "inputs", json_array ());
-  tablet = inputs ? manifest_append (inputs) : NULL;
+  inputs = json_add (devices, "inputs", json_array ());
+  tablet = inputs ? json_append_object (inputs) : NULL;
   if (tablet == NULL ||
       json_set_string (tablet, "type", "tablet") == -1 ||
       json_set_string (tablet, "name", "tablet") == -1 ||
@@ -305,7 +305,7 @@ fill_domain (json_t *domain, json_t *pod, const struct vm_manifest_input *in)
   if (in->pvm->instance_type == NULL &&
       (fill_cpu (domain, vm) == -1 || fill_memory (domain, vm) == -1))
     return -1;
-  clock = manifest_add (domain, "clock", json_object ());
+  clock = json_add (domain, "clock", json_object ());
   if (clock == NULL ||
       json_set_string (clock, "timezone",
                        vm->timezone ? vm->timezone : "UTC") == -1)
@@ -323,7 +323,7 @@ fill_node_selector (json_t *pod, const key_value_vector *selector)
 
   if (selector->len == 0)
     return 0;
-  obj = manifest_add (pod, "nodeSelector", json_object ());
+  obj = json_add (pod, "nodeSelector", json_object ());
   for (i = 0; obj && i < selector->len; ++i)
     if (json_set_string (obj, selector->ptr[i].key,
                          selector->ptr[i].value) == -1)
@@ -336,11 +336,11 @@ fill_template (json_t *template, const struct vm_manifest_input *in)
 {
   json_t *meta, *labels, *annotations, *pod, *domain;
 
-  meta = manifest_add (template, "metadata", json_object ());
+  meta = json_add (template, "metadata", json_object ());
   if (meta == NULL)
     return -1;
-  labels = manifest_add (meta, "labels", json_object ());
-  annotations = manifest_add (meta, "annotations", json_object ());
+  labels = json_add (meta, "labels", json_object ());
+  annotations = json_add (meta, "annotations", json_object ());
   if (!labels || !annotations ||
       json_set_string (labels, "app", in->names->vm) == -1 ||
       json_set_string (annotations, "vm.kubevirt.io/flavor", "") == -1 ||
@@ -349,11 +349,11 @@ fill_template (json_t *template, const struct vm_manifest_input *in)
       json_set_string (annotations, "vm.kubevirt.io/workload", "") == -1)
     return -1;
 
-  pod = manifest_add (template, "spec", json_object ());
+  pod = json_add (template, "spec", json_object ());
   if (pod == NULL || fill_node_selector (pod, &in->plan->target_node_selector)
       == -1)
     return -1;
-  domain = manifest_add (pod, "domain", json_object ());
+  domain = json_add (pod, "domain", json_object ());
   return domain ? fill_domain (domain, pod, in) : -1;
 }
 
@@ -367,7 +367,7 @@ fill_metadata (json_t *meta, const struct vm_manifest_input *in)
   if (json_set_string (meta, "name", in->names->vm) == -1 ||
       json_set_string (meta, "namespace", in->plan->target_namespace) == -1)
     return -1;
-  labels = manifest_add (meta, "labels", json_object ());
+  labels = json_add (meta, "labels", json_object ());
   if (labels == NULL)
     return -1;
   for (i = 0; i < target_labels->len; ++i)
@@ -381,7 +381,7 @@ fill_metadata (json_t *meta, const struct vm_manifest_input *in)
 
   if (!in->names->renamed)
     return 0;
-  annotations = manifest_add (meta, "annotations", json_object ());
+  annotations = json_add (meta, "annotations", json_object ());
   if (annotations == NULL ||
       json_set_string (annotations, "openshift.io/display-name",
                        in->vm->name) == -1 ||
@@ -415,16 +415,16 @@ fill_vm (json_t *vm, const struct vm_manifest_input *in)
   if (json_set_string (vm, "apiVersion", "kubevirt.io/v1") == -1 ||
       json_set_string (vm, "kind", "VirtualMachine") == -1)
     return -1;
-  meta = manifest_add (vm, "metadata", json_object ());
+  meta = json_add (vm, "metadata", json_object ());
   if (meta == NULL || fill_metadata (meta, in) == -1)
     return -1;
 
-  spec = manifest_add (vm, "spec", json_object ());
+  spec = json_add (vm, "spec", json_object ());
   if (spec == NULL ||
       json_set_string (spec, "runStrategy", run_strategy (in)) == -1)
     return -1;
   if (in->pvm->instance_type) {
-    instance_type = manifest_add (spec, "instancetype", json_object ());
+    instance_type = json_add (spec, "instancetype", json_object ());
     if (instance_type == NULL ||
         json_set_string (instance_type, "kind",
                          "VirtualMachineClusterInstancetype") == -1 ||
@@ -432,7 +432,7 @@ fill_vm (json_t *vm, const struct vm_manifest_input *in)
                          in->pvm->instance_type) == -1)
       return -1;
   }
-  template = manifest_add (spec, "template", json_object ());
+  template = json_add (spec, "template", json_object ());
   return template ? fill_template (template, in) : -1;
 }
 
@@ -452,7 +452,7 @@ vm_manifest (const struct vm_manifest_input *in)
         !(in->foreign && in->foreign[i]) &&
         manifest_append_pvc (objects, in, i) == -1)
       return NULL;
-  vm = manifest_append (objects);
+  vm = json_append_object (objects);
   if (vm == NULL || fill_vm (vm, in) == -1)
     return NULL;
 

@@ -9,12 +9,6 @@
 
 #include "driver/vm_manifest.h"
 
-/* A new empty VALUE at KEY of OBJ; borrowed.  NULL reported. */
-extern json_t *manifest_add (json_t *obj, const char *key, json_t *value);
-
-/* A new object at the end of ARRAY; borrowed.  NULL reported. */
-extern json_t *manifest_append (json_t *array);
-
 /* Forklift's labels of everything that belongs to a VM of a plan. */
 extern int manifest_set_labels (json_t *labels,
                                 const struct vm_manifest_input *in);

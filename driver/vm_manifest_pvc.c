@@ -26,24 +26,6 @@
  */
 #define FILESYSTEM_OVERHEAD 10
 
-json_t *
-manifest_add (json_t *obj, const char *key, json_t *value)
-{
-  return json_set (obj, key, value) == -1 ? NULL : value;
-}
-
-json_t *
-manifest_append (json_t *array)
-{
-  json_t *obj = json_object ();
-
-  if (json_array_append_new (array, obj) == -1) {
-    log_oom ();
-    return NULL;
-  }
-  return obj;
-}
-
 uint64_t
 vm_volume_size (uint64_t capacity)
 {
@@ -167,9 +149,9 @@ set_size (json_t *spec, const struct vm_manifest_input *in,
     errno = EINVAL;
     return -1;
   }
-  resources = manifest_add (spec, "resources", json_object ());
-  requests = resources ? manifest_add (resources, "requests",
-                                       json_object ()) : NULL;
+  resources = json_add (spec, "resources", json_object ());
+  requests = resources ? json_add (resources, "requests", json_object ())
+                       : NULL;
   if (requests == NULL)
     return -1;
   snprintf (text, sizeof text, "%" PRIu64, size);
@@ -187,7 +169,7 @@ fill_spec (json_t *spec, const struct vm_manifest_input *in,
   if (row == NULL)
     return -1;
   volume_mode = row->volume_mode ? row->volume_mode : "Filesystem";
-  modes = manifest_add (spec, "accessModes", json_array ());
+  modes = json_add (spec, "accessModes", json_array ());
   if (modes == NULL)
     return -1;
   if (json_array_append_new (modes, json_string (row->access_mode
@@ -212,7 +194,7 @@ fill_metadata (json_t *meta, const struct vm_manifest_input *in, size_t i)
   if (json_set_string (meta, "name", in->names->pvc[i]) == -1 ||
       json_set_string (meta, "namespace", in->plan->target_namespace) == -1)
     return -1;
-  labels = manifest_add (meta, "labels", json_object ());
+  labels = json_add (meta, "labels", json_object ());
   if (labels == NULL)
     return -1;
   /* The claim of a shared disk is in the manifests of all VMs that have
@@ -226,7 +208,7 @@ fill_metadata (json_t *meta, const struct vm_manifest_input *in, size_t i)
   else if (manifest_set_labels (labels, in) == -1)
     return -1;
 
-  annotations = manifest_add (meta, "annotations", json_object ());
+  annotations = json_add (meta, "annotations", json_object ());
   snprintf (index, sizeof index, "%zu", i);
   if (annotations == NULL ||
       json_set_string (annotations, "forklift.konveyor.io/disk-source",
@@ -246,17 +228,17 @@ int
 manifest_append_pvc (json_t *objects, const struct vm_manifest_input *in,
                      size_t i)
 {
-  json_t *pvc = manifest_append (objects);
+  json_t *pvc = json_append_object (objects);
   json_t *meta, *spec;
 
   if (pvc == NULL ||
       json_set_string (pvc, "apiVersion", "v1") == -1 ||
       json_set_string (pvc, "kind", "PersistentVolumeClaim") == -1)
     return -1;
-  meta = manifest_add (pvc, "metadata", json_object ());
+  meta = json_add (pvc, "metadata", json_object ());
   if (meta == NULL || fill_metadata (meta, in, i) == -1)
     return -1;
-  spec = manifest_add (pvc, "spec", json_object ());
+  spec = json_add (pvc, "spec", json_object ());
   if (spec == NULL)
     return -1;
   return fill_spec (spec, in, &in->vm->disks.ptr[i]);

@@ -28,24 +28,58 @@ json_set (json_t *obj, const char *key, json_t *value)
   return 0;
 }
 
+/* NULL if out of memory. */
+static json_t *
+string_value (const char *s)
+{
+  CLEANUP_STRBUF struct strbuf clean = { 0 };
+  json_t *value = json_string (s);
+
+  /* Not UTF-8, which JSON cannot hold: show the bytes. */
+  if (value == NULL && strbuf_append_printable (&clean, s, SIZE_MAX) == 0)
+    value = json_string (clean.ptr);
+  return value;
+}
+
 int
 json_set_string (json_t *obj, const char *key, const char *s)
 {
-  CLEANUP_STRBUF struct strbuf clean = { 0 };
-  json_t *value;
+  return s ? json_set (obj, key, string_value (s)) : 0;
+}
 
-  if (s == NULL)
-    return 0;
-  value = json_string (s);
-  if (value == NULL) {
-    /* Not UTF-8, which JSON cannot hold: show the bytes. */
-    if (strbuf_append_printable (&clean, s, SIZE_MAX) == -1) {
+int
+json_set_strings (json_t *obj, const char *key, const string_vector *v)
+{
+  json_t *list = json_array ();
+  size_t i;
+
+  if (json_set (obj, key, list) == -1)
+    return -1;
+  for (i = 0; i < v->len; i++)
+    if (json_array_append_new (list, string_value (v->ptr[i])) == -1) {
       log_oom ();
       return -1;
     }
-    value = json_string (clean.ptr);
+  return 0;
+}
+
+json_t *
+json_add (json_t *obj, const char *key, json_t *value)
+{
+  return json_set (obj, key, value) == -1 ? NULL : value;
+}
+
+json_t *
+json_append_object (json_t *array)
+{
+  json_t *obj = json_object ();
+
+  /* Fails for a NULL. */
+  if (json_array_append_new (array, obj) == -1) {
+    log_oom ();
+    return NULL;
   }
-  return json_set (obj, key, value);
+  return obj;
 }
 
 int
@@ -90,6 +124,23 @@ json_get_bool (const json_t *obj, const char *key, int fallback)
   const json_t *v = json_object_get (obj, key);
 
   return json_is_boolean (v) ? json_is_true (v) : fallback;
+}
+
+int
+json_get_strings (const json_t *obj, const char *key, string_vector *v)
+{
+  const json_t *list = json_object_get (obj, key);
+  const char *text;
+  size_t i;
+
+  for (i = 0; i < json_array_size (list); i++) {
+    text = json_string_value (json_array_get (list, i));
+    if (text && string_vector_append_dup (v, text) == -1) {
+      log_oom ();
+      return -1;
+    }
+  }
+  return 0;
 }
 
 /* The whole of FP.  -1 with errno, not reported; EFBIG if too large. */

@@ -10,6 +10,8 @@
 
 #include <jansson.h>
 
+#include "common/util/vector.h"
+
 static inline void
 cleanup_json (json_t **j)
 {
@@ -27,6 +29,14 @@ extern int json_set (json_t *obj, const char *key, json_t *value);
 extern int json_set_string (json_t *obj, const char *key, const char *s);
 extern int json_set_u64 (json_t *obj, const char *key, uint64_t v);
 extern int json_set_bool (json_t *obj, const char *key, int v);
+extern int json_set_strings (json_t *obj, const char *key,
+                             const string_vector *v);
+
+/* As json_set: VALUE, which belongs to OBJ now, or NULL. */
+extern json_t *json_add (json_t *obj, const char *key, json_t *value);
+
+/* A new object at the end of ARRAY, which it belongs to.  NULL reported. */
+extern json_t *json_append_object (json_t *array);
 
 /* Typed getters: the value, or the fallback when KEY is absent or of
  * another type.  The string belongs to OBJ.
@@ -36,6 +46,12 @@ extern const char *json_get_string (const json_t *obj, const char *key,
 extern uint64_t json_get_u64 (const json_t *obj, const char *key,
                               uint64_t fallback);
 extern int json_get_bool (const json_t *obj, const char *key, int fallback);
+
+/* Append to V copies of the strings in the list KEY of OBJ, if there is
+ * one.  0, or -1 reported.
+ */
+extern int json_get_strings (const json_t *obj, const char *key,
+                             string_vector *v);
 
 /* Read a file of at most 64 MiB; duplicate keys are an error.  NULL
  * with errno and a report naming file, line and column.  ENOENT is

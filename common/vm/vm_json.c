@@ -12,26 +12,6 @@
 #include "common/util/log.h"
 #include "common/vm/vm.h"
 
-/* A new empty object or array at KEY of OBJ; borrowed.  NULL reported. */
-static json_t *
-add_container (json_t *obj, const char *key, json_t *container)
-{
-  return json_set (obj, key, container) == -1 ? NULL : container;
-}
-
-/* A new object at the end of ARRAY; borrowed.  NULL reported. */
-static json_t *
-append_object (json_t *array)
-{
-  json_t *obj = json_object ();
-
-  if (json_array_append_new (array, obj) == -1) {
-    log_oom ();
-    return NULL;
-  }
-  return obj;
-}
-
 static int
 append_string (json_t *array, const char *s)
 {
@@ -58,7 +38,7 @@ set_ref (json_t *j, const char *key, const struct vm_ref *ref)
 
   if (ref->id == NULL && ref->name == NULL)
     return 0;
-  obj = add_container (j, key, json_object ());
+  obj = json_add (j, key, json_object ());
   return obj ? fill_ref (obj, ref) : -1;
 }
 
@@ -96,7 +76,7 @@ fill_ip (json_t *j, const struct vm_ip *ip)
       json_set_string (j, "gateway", ip->gateway) == -1 ||
       json_set_string (j, "origin", ip->is_static ? "manual" : "dhcp") == -1)
     return -1;
-  dns = add_container (j, "dns", json_array ());
+  dns = json_add (j, "dns", json_array ());
   if (dns == NULL)
     return -1;
   for (i = 0; i < ip->dns.len; ++i)
@@ -118,11 +98,11 @@ fill_nic (json_t *j, const struct vm_nic *nic)
       json_set_string (j, "model", nic->model) == -1 ||
       json_set_bool (j, "startConnected", nic->connected) == -1)
     return -1;
-  ips = add_container (j, "ips", json_array ());
+  ips = json_add (j, "ips", json_array ());
   if (ips == NULL)
     return -1;
   for (i = 0; i < nic->ips.len; ++i) {
-    ip = append_object (ips);
+    ip = json_append_object (ips);
     if (ip == NULL || fill_ip (ip, &nic->ips.ptr[i]) == -1)
       return -1;
   }
@@ -166,30 +146,30 @@ fill_lists (json_t *j, const struct vm *vm)
   json_t *disks, *nics, *networks, *concerns, *obj;
   size_t i;
 
-  disks = add_container (j, "disks", json_array ());
-  nics = add_container (j, "nics", json_array ());
-  networks = add_container (j, "networks", json_array ());
-  concerns = add_container (j, "concerns", json_array ());
+  disks = json_add (j, "disks", json_array ());
+  nics = json_add (j, "nics", json_array ());
+  networks = json_add (j, "networks", json_array ());
+  concerns = json_add (j, "concerns", json_array ());
   if (!disks || !nics || !networks || !concerns)
     return -1;
 
   for (i = 0; i < vm->disks.len; ++i) {
-    obj = append_object (disks);
+    obj = json_append_object (disks);
     if (obj == NULL || fill_disk (obj, &vm->disks.ptr[i]) == -1)
       return -1;
   }
   for (i = 0; i < vm->nics.len; ++i) {
-    obj = append_object (nics);
+    obj = json_append_object (nics);
     if (obj == NULL || fill_nic (obj, &vm->nics.ptr[i]) == -1)
       return -1;
     if (network_seen (vm, i))
       continue;
-    obj = append_object (networks);
+    obj = json_append_object (networks);
     if (obj == NULL || fill_ref (obj, &vm->nics.ptr[i].network) == -1)
       return -1;
   }
   for (i = 0; i < vm->concerns.len; ++i) {
-    obj = append_object (concerns);
+    obj = json_append_object (concerns);
     if (obj == NULL || fill_concern (obj, &vm->concerns.ptr[i]) == -1)
       return -1;
   }

@@ -72,22 +72,6 @@ read_nics (const json_t *list, vm_nic_vector *nics)
 }
 
 static int
-set_strings (json_t *obj, const char *key, const string_vector *v)
-{
-  json_t *list = json_array ();
-  size_t i;
-
-  if (json_set (obj, key, list) == -1)
-    return -1;
-  for (i = 0; i < v->len; i++)
-    if (json_array_append_new (list, json_string (v->ptr[i])) == -1) {
-      log_oom ();
-      return -1;
-    }
-  return 0;
-}
-
-static int
 answer (const struct guest_net_report *report)
 {
   CLEANUP_JSON json_t *j = json_object ();
@@ -96,8 +80,8 @@ answer (const struct guest_net_report *report)
     log_oom ();
     return -1;
   }
-  if (set_strings (j, "kept", &report->kept) == -1 ||
-      set_strings (j, "lost", &report->lost) == -1)
+  if (json_set_strings (j, "kept", &report->kept) == -1 ||
+      json_set_strings (j, "lost", &report->lost) == -1)
     return -1;
   if (json_dumpf (j, stdout, 0) == -1 || fflush (stdout) == EOF) {
     log_error ("nbdlift-guest: cannot answer: %m");

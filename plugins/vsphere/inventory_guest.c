@@ -10,33 +10,11 @@
 #include "plugins/vsphere/inventory_private.h"
 #include "plugins/vsphere/vsphere_private.h"
 
-/* A new object at the end of ARRAY; borrowed.  NULL reported. */
-static json_t *
-append_object (json_t *array)
-{
-  json_t *obj = json_object ();
-
-  if (json_array_append_new (array, obj) == -1) {
-    log_oom ();
-    return NULL;
-  }
-  return obj;
-}
-
-/* A new array at KEY; borrowed.  NULL reported. */
-static json_t *
-set_array (json_t *obj, const char *key)
-{
-  json_t *array = json_array ();
-
-  return json_set (obj, key, array) == -1 ? NULL : array;
-}
-
 /* The texts of NODE and of those of the same name after it. */
 static int
 set_texts (json_t *obj, const char *key, xmlNodePtr node)
 {
-  json_t *array = set_array (obj, key);
+  json_t *array = json_add (obj, key, json_array ());
 
   if (array == NULL)
     return -1;
@@ -58,7 +36,7 @@ add_networks (json_t *array, xmlNodePtr nic, unsigned number)
   xmlNodePtr node = vim_child (vim_child (nic, "ipConfig"), "ipAddress");
 
   for (; node; node = vim_next (node, "ipAddress")) {
-    json_t *obj = append_object (array);
+    json_t *obj = json_append_object (array);
     char device[16];
 
     snprintf (device, sizeof device, "%u", number);
@@ -89,7 +67,7 @@ add_routes (json_t *array, xmlNodePtr stack)
 
     if (vim_child (gateway, "ipAddress") == NULL)
       continue;
-    obj = append_object (array);
+    obj = json_append_object (array);
     if (obj == NULL ||
         inventory_set_text (obj, "device", gateway, "device") == -1 ||
         inventory_set_text (obj, "gateway", gateway, "ipAddress") == -1 ||
@@ -105,7 +83,7 @@ add_routes (json_t *array, xmlNodePtr stack)
 static int
 add_disk (json_t *array, xmlNodePtr node)
 {
-  json_t *obj = append_object (array);
+  json_t *obj = json_append_object (array);
 
   if (obj == NULL ||
       inventory_set_number (obj, "key", vim_child (node, "mappings"),
@@ -122,13 +100,13 @@ add_disk (json_t *array, xmlNodePtr node)
 int
 inventory_add_guest (json_t *obj, const struct vim_object *object)
 {
-  json_t *networks = set_array (obj, "guestNetworks");
-  json_t *stacks = networks ? set_array (obj, "guestIpStacks") : NULL;
-  json_t *disks = stacks ? set_array (obj, "guestDisks") : NULL;
+  json_t *networks = json_add (obj, "guestNetworks", json_array ());
+  json_t *stacks = json_add (obj, "guestIpStacks", json_array ());
+  json_t *disks = json_add (obj, "guestDisks", json_array ());
   xmlNodePtr node;
   unsigned i = 0;
 
-  if (disks == NULL)
+  if (networks == NULL || stacks == NULL || disks == NULL)
     return -1;
   for (node = vim_child (vim_object_get (object, "guest.net"),
                          "GuestNicInfo"); node;

@@ -374,6 +374,37 @@ test_yaml_text (void **state)
 }
 
 static void
+test_lists (void **state)
+{
+  CLEANUP_JSON json_t *j = json_object (), *expected = NULL;
+  string_vector v = EMPTY_VECTOR, back = EMPTY_VECTOR;
+  json_t *list, *entry;
+
+  assert_int_equal (string_vector_append_dup (&v, "a\xc3\xa4"), 0);
+  assert_int_equal (string_vector_append_dup (&v, "b\xff"), 0);
+  assert_int_equal (json_set_strings (j, "texts", &v), 0);
+  list = json_add (j, "list", json_array ());
+  assert_non_null (list);
+  entry = json_append_object (list);
+  assert_non_null (entry);
+  assert_int_equal (json_set_u64 (entry, "n", 1), 0);
+  expected = json_pack ("{s:[s,s], s:[{s:i}]}", "texts", "a\xc3\xa4",
+                        "b\\xff", "list", "n", 1);
+  assert_true (json_equal (j, expected));
+
+  /* What is there stays, what is no string is passed over. */
+  assert_int_equal (string_vector_append_dup (&back, "0"), 0);
+  json_array_insert_new (json_object_get (j, "texts"), 1, json_null ());
+  assert_int_equal (json_get_strings (j, "texts", &back), 0);
+  assert_int_equal (json_get_strings (j, "none", &back), 0);
+  assert_int_equal (back.len, 3);
+  assert_string_equal (back.ptr[1], "a\xc3\xa4");
+  assert_string_equal (back.ptr[2], "b\\xff");
+  string_vector_free (&v);
+  string_vector_free (&back);
+}
+
+static void
 test_yaml_full (void **state)
 {
   CLEANUP_FCLOSE FILE *fp = fopen ("/dev/full", "w");
@@ -392,6 +423,7 @@ main (void)
   const struct CMUnitTest tests[] = {
     cmocka_unit_test (test_getters),
     cmocka_unit_test (test_set_errors),
+    cmocka_unit_test (test_lists),
     cmocka_unit_test (test_write_read),
     cmocka_unit_test (test_write_fails),
     cmocka_unit_test (test_read_errors),
