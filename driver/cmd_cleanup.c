@@ -13,6 +13,7 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/command.h"
+#include "driver/leftovers.h"
 #include "driver/options.h"
 #include "driver/plan_state.h"
 #include "driver/run.h"
@@ -21,8 +22,8 @@
 static const char help[] =
 "Usage: nbdlift cleanup PLAN... --output=DIR [OPTION]...\n"
 "Remove the state of a plan whose VMs are migrated: journals, digests of the\n"
-"source, logs.  Finished volumes and manifests stay.  What was removed is\n"
-"printed.\n"
+"source, logs.  Finished volumes and manifests stay.  Temporary folders of\n"
+"commands that were killed go too.  What was removed is printed.\n"
 "\n"
 "PLAN is a file of manifests (YAML or JSON), or - for standard input.\n"
 "\n"
@@ -147,6 +148,7 @@ cleanup_plan (struct session *s, const struct common_options *c, bool force)
   u.target = u.ops->open (c->output);
   if (u.target == NULL)
     return STATUS_TARGET;
+  leftovers_remove (&u.removed);
   lock = plan_state_lock (folder);
   if (lock != -1) {
     doc = json_read_file (path, 0);

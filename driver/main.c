@@ -12,6 +12,7 @@
 #include "driver/cancel.h"
 #include "driver/command.h"
 #include "driver/driver_log.h"
+#include "driver/leftovers.h"
 
 static const struct command *const commands[] = {
   &command_run,
@@ -99,6 +100,8 @@ main (int argc, char *argv[])
 
   cancel_init ();
   xml_global_init ();
+  if (commands[i] != &command_cleanup)  /* which says what it removes */
+    leftovers_remove (NULL);
 
   /* getopt names the program by argv[0] in its messages. */
   if (asprintf (&name, "nbdlift %s", commands[i]->name) == -1) {

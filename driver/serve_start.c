@@ -21,6 +21,7 @@
 #include "common/util/strbuf.h"
 #include "common/util/subprocess.h"
 #include "driver/cancel.h"
+#include "driver/leftovers.h"
 #include "driver/serve_private.h"
 
 /* A server that ends is seen at once.  One that is slow may be reading a
@@ -40,22 +41,24 @@
 char *
 serve_folder (void)
 {
-  const char *const bases[] = { getenv ("XDG_RUNTIME_DIR"),
-                                getenv ("TMPDIR"), "/tmp" };
   const size_t room = sizeof ((struct sockaddr_un *) NULL)->sun_path -
     SOCKET_NAME_MAX;
+  const char *base;
   size_t i;
   char *path;
 
-  for (i = 0; i < ARRAY_SIZE (bases); ++i) {
-    if (bases[i] == NULL || bases[i][0] != '/')
-      continue;
-    if (asprintf (&path, "%s/nbdlift-XXXXXX", bases[i]) == -1) {
+  for (i = 0; (base = leftovers_base (i)) != NULL; ++i) {
+    if (asprintf (&path, "%s/" LEFTOVERS_TEMPLATE, base) == -1) {
       log_oom ();
       return NULL;
     }
-    if (strlen (path) < room && mkdtemp (path))
-      return path;
+    if (strlen (path) < room && mkdtemp (path)) {
+      if (leftovers_mark (path) == 0)
+        return path;
+      serve_folder_remove (path);
+      free (path);
+      return NULL;
+    }
     free (path);
   }
   log_error ("cannot make a folder for sockets in /tmp: %m");

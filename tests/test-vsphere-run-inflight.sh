@@ -39,11 +39,11 @@ most_at_once () {
 
 waits='disks are in flight at once on host'
 room='the VM waits for room for 1, after those before it.'
+expected="a2 At most 1 $waits host-21: $room|b2 At most 1 $waits host-22: $room"
 pending () {
   [ "$(jq -r '[.status.migration.vms[] | select (.conditions[0].type ==
     "Pending") | .name + " " + .conditions[0].message] | join ("|")' \
-    "$state/status.json" 2>/dev/null)" = "a2 At most 1 $waits host-21: $room"\
-"|b2 At most 1 $waits host-22: $room" ]
+    "$state/status.json" 2>/dev/null)" = "$expected" ]
 }
 
 "$NBDLIFT" run "$tmp/plan.yaml" --output "$out" --max-inflight=1 --rate=4M \
