@@ -408,6 +408,7 @@ check_all (struct look *look, const preflight_vm_vector *all,
       return -1;
     if (chosen[i] &&
         (preflight_check_vm (look, p) == -1 ||
+         preflight_check_nics (look, all, i, chosen) == -1 ||
          preflight_check_shared (look, p, all, chosen) == -1))
       return -1;
   }
@@ -458,6 +459,8 @@ preflight (const struct session *s, const struct preflight_options *options,
   r = choose (&look, &all, chosen);
   if (r == 0)
     r = check_all (&look, &all, chosen);
+  if (r == 0 && !options->for_run)
+    r = preflight_check_source (&look, &all, chosen);
   json_decref (look.inventory);
   return r == 0 ? take_chosen (&all, chosen, vms) : -1;
 }

@@ -54,4 +54,14 @@ extern int preflight_check_shared (struct look *look, struct preflight_vm *p,
                                    const preflight_vm_vector *all,
                                    const bool *chosen);
 
+/* The NICs of VM N of ALL, and those of the chosen ones before it. */
+extern int preflight_check_nics (const struct look *look,
+                                 const preflight_vm_vector *all, size_t n,
+                                 const bool *chosen);
+
+/* Hold maps and Hosts against the source's inventory. */
+extern int preflight_check_source (const struct look *look,
+                                   const preflight_vm_vector *all,
+                                   const bool *chosen);
+
 #endif /* NBDLIFT_PREFLIGHT_PRIVATE_H */

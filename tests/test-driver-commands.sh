@@ -53,10 +53,11 @@ echo "== check"
 expect_status 0 "$NBDLIFT" check "$plan"
 expect_output "$plan:[0-9]+:[0-9]+: warning: Plan mig/plan1: spec.vms\[1\]: VM \
 Db_One: will be called db-one"
-expect_output '^ready: 0 critical, 2 warnings, 0 notes'
+expect_output '^ready: 0 critical, 3 warnings, 0 notes'
 "$NBDLIFT" check "$plan" -o json >"$tmp/json"
-jq -e '.ready and (.problems | length) == 2 and
-  .problems[0].type == "TargetNameNotValid"' "$tmp/json" >"$tmp/verdict"
+jq -e '.ready and (.problems | length) == 3 and
+  .problems[0].type == "TargetNameNotValid" and
+  .problems[2].type == "MacConflicts"' "$tmp/json" >"$tmp/verdict"
 sed 's/name: web/name: nope/' "$plan" >"$tmp/bad.yaml"
 sed -i 's/"web"/"nope"/; s/VM Network/Other/' "$tmp/bad.yaml"
 status=0
