@@ -93,6 +93,7 @@ struct run_vm {
   atomic_bool stop;             /* another disk of it failed for good */
   atomic_bool cancel;           /* nbdlift cancel has asked for it */
   atomic_bool off;              /* it has been shut down, or was off */
+  atomic_bool goes_on;          /* it is about to be on again */
   atomic_bool ended;            /* its pipeline; nothing works on it */
   atomic_uint_least64_t bytes_read;     /* by this run */
   atomic_uint_least64_t bytes_kept;     /* of disks that were begun earlier */

@@ -299,6 +299,8 @@ run_shared_withdraw (struct run_vm *rv)
   const struct timespec pause = { .tv_nsec = 100000000 };
   size_t i;
 
+  /* Before the wait: who takes the turn after it sees this. */
+  atomic_store (&rv->goes_on, true);
   for (i = 0; rv->shared && i < rv->pre->vm.disks.len; i++) {
     struct run_shared *rs = rv->shared[i];
     bool busy = rs != NULL;
@@ -306,8 +308,6 @@ run_shared_withdraw (struct run_vm *rv)
     while (busy) {
       pthread_mutex_lock (&rs->lock);
       busy = rs->worker != NULL;
-      if (!busy)
-        rs->gone_on = rv;
       pthread_mutex_unlock (&rs->lock);
       if (busy)
         nanosleep (&pause, NULL);

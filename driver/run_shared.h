@@ -28,9 +28,8 @@ struct run_shared {
   bool broken;                  /* it cannot be used, which was reported */
   atomic_bool complete;         /* the volume is */
 
-  pthread_mutex_t lock;         /* of: */
+  pthread_mutex_t lock;         /* of worker */
   struct run_vm *worker;        /* the VM that copies or attaches it now */
-  struct run_vm *gone_on;       /* one that runs again on the source */
 };
 
 /* For all VMs: find or make volumes and journals.  What goes wrong is the

@@ -111,7 +111,8 @@ check_power (const struct run_shared *rs, const struct run_vm *rv)
 {
   const struct run *run = rs->run;
   const struct source_ops *ops = run->session->ops;
-  enum vm_power state;
+  enum vm_power state = VM_POWER_ON;
+  bool goes_on;
   size_t i;
 
   for (i = 0; ops->power_state && i < run->nr_vms; i++) {
@@ -119,14 +120,15 @@ check_power (const struct run_shared *rs, const struct run_vm *rv)
 
     if (other == rv || !has_disk (other, rs))
       continue;
-    if (ops->power_state (run->session->source, &other->pre->vm,
-                          &state) == -1)
+    goes_on = atomic_load (&other->goes_on);
+    if (!goes_on && ops->power_state (run->session->source, &other->pre->vm,
+                                      &state) == -1)
       return STATUS_SOURCE;
-    if (state == VM_POWER_OFF)
+    if (!goes_on && state == VM_POWER_OFF)
       continue;
     log_error ("VM %s, which has this shared disk too, is not off%s: the copy "
                "would be torn; shut that VM down and start again",
-               name_of (other), rs->gone_on == other ? ", since its migration "
+               name_of (other), goes_on ? " any more, since its migration "
                "has failed or was cancelled" : "");
     return STATUS_SOURCE;
   }

@@ -263,4 +263,39 @@ expect_error 'shared disk .* is what the VM boots from' \
   "$NBDLIFT" check "$tmp/boot.yaml"
 [ "$status" -eq 3 ]
 
+echo "== virt-v2v sees a shared disk, and does not change it"
+requires qemu-img
+requires qemu-io
+mkdir "$tmp/bin"
+cat >"$tmp/bin/virt-v2v-in-place" <<'SH'
+#!/bin/bash
+for a; do
+  case $a in --machine-readable=fd:*) fd=${a#*fd:} ;; esac
+  xml=$a
+done
+echo '{ "message": "Opening the source", "type": "message" }' >&"$fd"
+echo 'i_root = /dev/sda1'
+files=$(sed -n 's|.*source file=.\([^"'\'']*\)["'\''].*|\1|p' "$xml")
+for f in $files; do
+  qemu-io -f qcow2 -c 'write -q -P 0x5a 0 64k' "$f" || exit 1
+  echo "$f" >>"$FAKE_DISKS"
+done
+echo 'i_osinfo = debian12'
+SH
+chmod +x "$tmp/bin/virt-v2v-in-place"
+out=$tmp/out9
+plan_spec='skipGuestConversion: false' make_plan "$tmp/ova" g-1 g-2 g-3 \
+  >"$tmp/plan.yaml"
+PATH=$tmp/bin:$PATH FAKE_DISKS=$tmp/disks expect_status 0 run
+[ "$(wc -l <"$tmp/disks")" -eq 9 ] || fail "virt-v2v did not see all disks"
+head -c 65536 /dev/zero | tr '\0' Z >"$tmp/mark"
+for vm in 1 2 3; do
+  cmp -n 65536 "$(volume_of "$out" "g-$vm" 0)" "$tmp/mark" ||
+    fail "the own disk of g-$vm is not converted"
+done
+same_disk "$tmp/4.raw" "$(volume_of "$out" g-1 1)"
+same_disk "$tmp/5.raw" "$(volume_of "$out" g-2 1)"
+same_disk "$tmp/6.raw" "$(volume_of "$out" g-3 1)"
+expect_status 0 "$NBDLIFT" verify "$tmp/plan.yaml" --output "$out"
+
 echo "ok"

@@ -186,6 +186,25 @@ test_skip (void **state)
   schedule_free (&s);
 }
 
+/* A shared disk takes room of the host, beside the VMs. */
+static void
+test_take (void **state)
+{
+  static const struct spec specs[] = { { "a", 1 }, { "a", 2 } };
+  struct schedule s;
+
+  make (&s, 2, specs, 2);
+  assert_string_equal (begin (&s), "a");
+  assert_true (schedule_take (&s, 0));
+  assert_false (schedule_take (&s, 1));
+  schedule_shrink (&s, 0, 0);
+  assert_string_equal (begin (&s), "");
+  schedule_give (&s, 0);
+  assert_string_equal (begin (&s), "b");
+  assert_false (schedule_take (&s, 0));
+  schedule_free (&s);
+}
+
 int
 main (void)
 {
@@ -195,6 +214,7 @@ main (void)
     cmocka_unit_test (test_larger_than_limit),
     cmocka_unit_test (test_hosts),
     cmocka_unit_test (test_all_begin),
+    cmocka_unit_test (test_take),
     cmocka_unit_test (test_skip),
   };
 
