@@ -311,25 +311,16 @@ main_cancel (int argc, char **argv)
   CLEANUP_COMMON_OPTIONS struct common_options c = {
     COMMON_OPTIONS_INIT, .help = help
   };
-  int opt, status;
+  int status;
 
-  while ((opt = getopt_long (argc, argv, "o:", options, NULL)) != -1) {
-    status = common_option (opt, argv, &c);
-    if (status != -1)
-      return status;
-  }
-  if (optind == argc)
-    return usage_error (argv, "which plan file?");
-  if (c.output == NULL)
-    return usage_error (argv, "--output=DIR is missing");
-
-  if (session_load (&s, (const char *const *) &argv[optind],
-                    argc - optind) == -1)
+  status = common_parse (argc, argv, "o:", options, &c);
+  if (status == -1)
+    status = common_operands (argc, argv, &c);
+  if (status != -1)
+    return status;
+  if (session_load_plan (&s, (const char *const *) &argv[optind],
+                         argc - optind, c.plan) == -1)
     return STATUS_PLAN;
-  if (session_choose_plan (&s, c.plan) == -1) {
-    session_print_problems (&s);
-    return STATUS_PLAN;
-  }
   return cancel_plan (&s, &c);
 }
 

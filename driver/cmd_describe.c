@@ -124,24 +124,18 @@ main_describe (int argc, char **argv)
     .formats = 1 << OUTPUT_JSON | 1 << OUTPUT_YAML | 1 << OUTPUT_LIBVIRTXML,
     .format = OUTPUT_YAML,
   };
-  int opt, status;
+  int status;
 
   vm_init (&vm);
-  while ((opt = getopt_long (argc, argv, "o:v", options, NULL)) != -1) {
-    status = common_option (opt, argv, &c);
-    if (status != -1)
-      return status;
-  }
+  status = common_parse (argc, argv, "o:v", options, &c);
+  if (status != -1)
+    return status;
   if (argc - optind < 2)
     return usage_error (argv, "give a plan file and a VM");
 
-  if (session_load (&s, (const char *const *) &argv[optind],
-                    argc - optind - 1) == -1)
+  if (session_load_provider (&s, (const char *const *) &argv[optind],
+                             argc - optind - 1, c.provider) == -1)
     return STATUS_PLAN;
-  if (session_choose_provider (&s, c.provider) == -1) {
-    session_print_problems (&s);
-    return STATUS_PLAN;
-  }
   common_session_options (&c, &s);
   if (session_open (&s) == -1)
     return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;

@@ -103,14 +103,12 @@ main_inventory (int argc, char **argv)
   CLEANUP_SESSION struct session s = SESSION_INIT;
   struct common_options c = { COMMON_OPTIONS_INIT, .help = help,
                               .output_is_format = true };
-  int opt, status;
+  int status;
   size_t i;
 
-  while ((opt = getopt_long (argc, argv, "o:v", options, NULL)) != -1) {
-    status = common_option (opt, argv, &c);
-    if (status != -1)
-      return status;
-  }
+  status = common_parse (argc, argv, "o:v", options, &c);
+  if (status != -1)
+    return status;
   if (argc - optind < 3)
     return usage_error (argv, "give a plan file, a provider and a "
                         "collection");
@@ -122,13 +120,9 @@ main_inventory (int argc, char **argv)
                         "storages (datastores), disks or hosts",
                         printable (argv[argc - 1]));
 
-  if (session_load (&s, (const char *const *) &argv[optind],
-                    argc - optind - 2) == -1)
+  if (session_load_provider (&s, (const char *const *) &argv[optind],
+                             argc - optind - 2, argv[argc - 2]) == -1)
     return STATUS_PLAN;
-  if (session_choose_provider (&s, argv[argc - 2]) == -1) {
-    session_print_problems (&s);
-    return STATUS_PLAN;
-  }
   if (session_open (&s) == -1)
     return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
   return print_collection (&s, i, c.format);

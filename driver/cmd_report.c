@@ -126,19 +126,13 @@ main_report (int argc, char **argv)
       if (status != -1)
         return status;
     }
-  if (optind == argc)
-    return usage_error (argv, "which plan file?");
-  if (c.output == NULL)
-    return usage_error (argv, "--output=DIR is missing");
-
+  status = common_operands (argc, argv, &c);
+  if (status != -1)
+    return status;
   r.files = (const char *const *) &argv[optind];
   r.nr_files = argc - optind;
-  if (session_load (&s, r.files, r.nr_files) == -1)
+  if (session_load_plan (&s, r.files, r.nr_files, c.plan) == -1)
     return STATUS_PLAN;
-  if (session_choose_plan (&s, c.plan) == -1) {
-    session_print_problems (&s);
-    return STATUS_PLAN;
-  }
   if (ask && ask_source (&s) == -1)
     return STATUS_SOURCE;
   r.output = c.output;

@@ -229,13 +229,9 @@ main_serve (int argc, char **argv)
   if (argc - optind < 2)
     return usage_error (argv, "give a plan file and a VM");
 
-  if (session_load (&s, (const char *const *) &argv[optind],
-                    argc - optind - 1) == -1)
+  if (session_load_provider (&s, (const char *const *) &argv[optind],
+                             argc - optind - 1, c.provider) == -1)
     return STATUS_PLAN;
-  if (session_choose_provider (&s, c.provider) == -1) {
-    session_print_problems (&s);
-    return STATUS_PLAN;
-  }
   common_session_options (&c, &s);
   if (session_open (&s) == -1)
     return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;

@@ -216,11 +216,7 @@ parse (int argc, char **argv, struct verify_command *c)
     return parse_volume (argc, argv, c);
   if (c->source)
     return usage_error (argv, "--source goes with --digest=FILE");
-  if (optind == argc)
-    return usage_error (argv, "which plan file?");
-  if (c->common.output == NULL)
-    return usage_error (argv, "--output=DIR is missing");
-  return -1;
+  return common_operands (argc, argv, &c->common);
 }
 
 /* The plan of S, or the volume at ARGS[0]. */

@@ -189,6 +189,28 @@ common_option (int opt, char **argv, struct common_options *c)
   }
 }
 
+int
+common_parse (int argc, char **argv, const char *letters,
+              const struct option *options, struct common_options *c)
+{
+  int opt, status = -1;
+
+  while (status == -1 &&
+         (opt = getopt_long (argc, argv, letters, options, NULL)) != -1)
+    status = common_option (opt, argv, c);
+  return status;
+}
+
+int
+common_operands (int argc, char **argv, const struct common_options *c)
+{
+  if (optind == argc)
+    return usage_error (argv, "which plan file?");
+  if (c->output == NULL && !(c->state_will_do && c->state))
+    return usage_error (argv, "--output=DIR is missing");
+  return -1;
+}
+
 struct progress *
 common_progress (const struct common_options *c)
 {

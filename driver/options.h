@@ -36,6 +36,7 @@ enum {
 struct common_options {
   const char *help;             /* what --help prints */
   bool output_is_format;        /* -o is what -f is elsewhere */
+  bool state_will_do;           /* instead of --output */
   unsigned formats;             /* allowed: bits 1 << OUTPUT_X; 0: table,
                                    json and yaml */
 
@@ -57,6 +58,17 @@ extern void common_options_free (struct common_options *c);
  * with which the program ends now.
  */
 extern int common_option (int opt, char **argv, struct common_options *c);
+
+/* Take all options of a command that has none of its own; LETTERS and
+ * OPTIONS as for getopt_long.  As common_option.
+ */
+extern int common_parse (int argc, char **argv, const char *letters,
+                         const struct option *options,
+                         struct common_options *c);
+
+/* Then see that there is a plan file, and --output.  As common_option. */
+extern int common_operands (int argc, char **argv,
+                            const struct common_options *c);
 
 /* Read TEXT, given to the option NAME, as a number from MIN to MAX; or as
  * a size such as 64K.  0, or STATUS_USAGE reported.

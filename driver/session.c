@@ -178,6 +178,30 @@ session_choose_provider (struct session *s, const char *name)
   return -1;
 }
 
+int
+session_load_plan (struct session *s, const char *const *files,
+                   size_t nr_files, const char *name)
+{
+  if (session_load (s, files, nr_files) == -1)
+    return -1;
+  if (session_choose_plan (s, name) == 0)
+    return 0;
+  session_print_problems (s);
+  return -1;
+}
+
+int
+session_load_provider (struct session *s, const char *const *files,
+                       size_t nr_files, const char *name)
+{
+  if (session_load (s, files, nr_files) == -1)
+    return -1;
+  if (session_choose_provider (s, name) == 0)
+    return 0;
+  session_print_problems (s);
+  return -1;
+}
+
 /* The pairs as a source takes them, FIRST before them. */
 static int
 copy_pairs (const struct source_secret *first, size_t nr_first,

@@ -59,6 +59,16 @@ extern bool session_print_problems (const struct session *s);
  */
 extern int session_choose_plan (struct session *s, const char *name);
 
+/* session_load, and then choose the plan (as session_choose_plan) or the
+ * provider (as session_choose_provider).  When that fails, the problems of
+ * the files, which may be why, are printed.  0, or -1 reported.
+ */
+extern int session_load_plan (struct session *s, const char *const *files,
+                              size_t nr_files, const char *name);
+extern int session_load_provider (struct session *s,
+                                  const char *const *files, size_t nr_files,
+                                  const char *name);
+
 /* Take P of the set. */
 extern void session_take_plan (struct session *s, const struct plan *p);
 

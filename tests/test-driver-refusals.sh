@@ -95,7 +95,7 @@ expect_error 'no Plan called' \
 
 # A Migration of another plan is an error; cutover has no effect; a VM that
 # it cancels is left out.
-migration () {
+cancelling () {
   cat <<YAML
 ---
 apiVersion: forklift.konveyor.io/v1beta1
@@ -107,8 +107,8 @@ spec:
   cancel: [{name: db}]
 YAML
 }
-{ make_plan "$tmp/ova" web; migration other; } | refused 3 'other'
-{ make_plan "$tmp/ova" web db; migration plan1; } >"$plan"
+{ make_plan "$tmp/ova" web; cancelling other; } | refused 3 'other'
+{ make_plan "$tmp/ova" web db; cancelling plan1; } >"$plan"
 expect_status 0 "$NBDLIFT" run "$plan" --output "$out"
 expect_output 'VM db: is not migrated: the Migration cancels it'
 [ ! -e "$out/target/db.yaml" ] || fail "a cancelled VM was migrated"
