@@ -34,19 +34,14 @@ note_vm (const struct look *look, const struct preflight_vm *p,
   CLEANUP_FREE char *text = NULL, *message = NULL;
   char path[64];
   va_list args;
-  int n;
 
   va_start (args, fmt);
-  n = vasprintf (&text, fmt, args);
+  text = vformat_text (fmt, args);
   va_end (args);
-  if (n == -1)
-    text = NULL;
-  if (text == NULL ||
-      asprintf (&message, "VM %s: %s", printable (p->vm.name), text) == -1) {
-    message = NULL;
-    log_oom ();
+  message = text ? format_text ("VM %s: %s", printable (p->vm.name), text)
+                 : NULL;
+  if (message == NULL)
     return -1;
-  }
   snprintf (path, sizeof path, "spec.vms[%zu]", p->index);
   return note (look, category, type, &p->pvm->ref.where, path, suggestion,
                message);

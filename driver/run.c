@@ -35,68 +35,48 @@
 
 #define MAX_FILES 4096
 
-static char *
-format_path (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
-
-static char *
-format_path (const char *fmt, ...)
-{
-  va_list args;
-  char *r;
-  int n;
-
-  va_start (args, fmt);
-  n = vasprintf (&r, fmt, args);
-  va_end (args);
-  if (n == -1) {
-    log_oom ();
-    return NULL;
-  }
-  return r;
-}
-
 char *
 run_state_folder (const char *output, const char *state)
 {
-  return state ? format_path ("%s", state) :
-    format_path ("%s/.nbdlift", output);
+  return state ? format_text ("%s", state) :
+    format_text ("%s/.nbdlift", output);
 }
 
 char *
 run_plan_folder (const char *state, const struct plan *plan)
 {
-  return format_path ("%s/%s/%s", state, plan->meta.namespace_ ?
+  return format_text ("%s/%s/%s", state, plan->meta.namespace_ ?
                       plan->meta.namespace_ : "default", plan->meta.name);
 }
 
 char *
 run_vm_folder (const char *plan_folder, const char *target)
 {
-  return format_path ("%s/vms/%s", plan_folder, target);
+  return format_text ("%s/vms/%s", plan_folder, target);
 }
 
 char *
 run_status_path (const char *plan_folder)
 {
-  return format_path ("%s/status.json", plan_folder);
+  return format_text ("%s/status.json", plan_folder);
 }
 
 char *
 run_digest_path (const char *vm_folder, size_t disk)
 {
-  return format_path ("%s/disk-%zu.digest", vm_folder, disk);
+  return format_text ("%s/disk-%zu.digest", vm_folder, disk);
 }
 
 char *
 run_copy_journal_path (const char *vm_folder, size_t disk)
 {
-  return format_path ("%s/disk-%zu.journal", vm_folder, disk);
+  return format_text ("%s/disk-%zu.journal", vm_folder, disk);
 }
 
 char *
 run_convert_dir (const char *vm_folder)
 {
-  return format_path ("%s/convert", vm_folder);
+  return format_text ("%s/convert", vm_folder);
 }
 
 int
@@ -130,7 +110,7 @@ run_make_folders (const char *path)
 static int
 take_lock (struct run *run)
 {
-  CLEANUP_FREE char *path = format_path ("%s/lock", run->folder);
+  CLEANUP_FREE char *path = format_text ("%s/lock", run->folder);
 
   if (path == NULL)
     return -1;

@@ -24,26 +24,6 @@
 
 #define SHARED_FOLDER ".shared"
 
-static char *
-format (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
-
-static char *
-format (const char *fmt, ...)
-{
-  va_list args;
-  char *r;
-  int n;
-
-  va_start (args, fmt);
-  n = vasprintf (&r, fmt, args);
-  va_end (args);
-  if (n == -1) {
-    log_oom ();
-    return NULL;
-  }
-  return r;
-}
-
 static const char *
 plan_namespace (const struct plan *plan)
 {
@@ -77,14 +57,14 @@ shared_disk_identity (const struct plan_provider *provider,
 char *
 shared_disk_owner (const char *namespace_, const char *identity)
 {
-  return format ("shared disk in %s %s", namespace_, identity);
+  return format_text ("shared disk in %s %s", namespace_, identity);
 }
 
 /* "STATE/.shared" for "STATE/NAMESPACE/PLAN". */
 static char *
 root_folder (const char *plan_folder)
 {
-  CLEANUP_FREE char *state = format ("%s", plan_folder);
+  CLEANUP_FREE char *state = format_text ("%s", plan_folder);
   char *slash;
   int i;
 
@@ -93,7 +73,7 @@ root_folder (const char *plan_folder)
     if (slash)
       *slash = '\0';
   }
-  return state ? format ("%s/" SHARED_FOLDER, state) : NULL;
+  return state ? format_text ("%s/" SHARED_FOLDER, state) : NULL;
 }
 
 char *
@@ -102,13 +82,13 @@ shared_disk_folder (const char *plan_folder, const char *namespace_,
 {
   CLEANUP_FREE char *root = root_folder (plan_folder);
 
-  return root ? format ("%s/%s/%s", root, namespace_, identity) : NULL;
+  return root ? format_text ("%s/%s/%s", root, namespace_, identity) : NULL;
 }
 
 char *
 shared_disk_plan_label (const struct plan *plan)
 {
-  return format ("%s/%s", plan_namespace (plan), plan->meta.name);
+  return format_text ("%s/%s", plan_namespace (plan), plan->meta.name);
 }
 
 /*---- users ----*/
@@ -116,7 +96,7 @@ shared_disk_plan_label (const struct plan *plan)
 static char *
 users_folder (const char *folder)
 {
-  return format ("%s/users", folder);
+  return format_text ("%s/users", folder);
 }
 
 static int
@@ -138,7 +118,7 @@ user_path (const char *folder, const struct plan *plan, const char *target)
 
   if (users == NULL || user_name (plan, target, name) == -1)
     return NULL;
-  return format ("%s/%s", users, name);
+  return format_text ("%s/%s", users, name);
 }
 
 int
@@ -214,7 +194,7 @@ base_name (const char *path)
 static void
 remove_parent (const char *path)
 {
-  CLEANUP_FREE char *parent = format ("%s", path);
+  CLEANUP_FREE char *parent = format_text ("%s", path);
   char *slash = parent ? strrchr (parent, '/') : NULL;
 
   if (slash) {
@@ -226,7 +206,7 @@ remove_parent (const char *path)
 int
 shared_disk_remove_folder (const char *folder)
 {
-  CLEANUP_FREE char *parent = format ("%s", folder);
+  CLEANUP_FREE char *parent = format_text ("%s", folder);
   char *slash = parent ? strrchr (parent, '/') : NULL;
 
   if (slash == NULL || plan_state_remove_tree (folder) == -1)
@@ -242,7 +222,7 @@ static int
 remove_disk (const struct target_ops *ops, void *target, const char *folder,
              bool keep_finished, string_vector *removed)
 {
-  CLEANUP_FREE char *parent = format ("%s", folder);
+  CLEANUP_FREE char *parent = format_text ("%s", folder);
   CLEANUP_FREE char *owner = NULL, *published = NULL;
   struct journal *j = journal_load (folder);
   char *slash = parent ? strrchr (parent, '/') : NULL;
@@ -302,7 +282,7 @@ list_folders (const char *folder, string_vector *list)
   while (r == 0 && (d = readdir (dir)) != NULL) {
     if (d->d_name[0] == '.')
       continue;
-    path = format ("%s/%s", folder, d->d_name);
+    path = format_text ("%s/%s", folder, d->d_name);
     r = path ? string_vector_append (list, path) : -1;
     if (r == -1)
       free (path);

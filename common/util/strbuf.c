@@ -14,6 +14,7 @@
 #include "common/include/checked.h"
 #include "common/include/hex.h"
 #include "common/include/minmax.h"
+#include "common/util/log.h"
 #include "common/util/strbuf.h"
 
 /* Make room for N more bytes and the NUL. */
@@ -84,6 +85,30 @@ strbuf_printf (struct strbuf *b, const char *fmt, ...)
   if (r == -1)
     errno = ENOMEM;
   return r;
+}
+
+char *
+vformat_text (const char *fmt, va_list args)
+{
+  char *text;
+
+  if (vasprintf (&text, fmt, args) == -1) {
+    log_oom ();
+    return NULL;
+  }
+  return text;
+}
+
+char *
+format_text (const char *fmt, ...)
+{
+  va_list args;
+  char *text;
+
+  va_start (args, fmt);
+  text = vformat_text (fmt, args);
+  va_end (args);
+  return text;
 }
 
 char *

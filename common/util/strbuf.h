@@ -5,6 +5,7 @@
 #ifndef NBDLIFT_STRBUF_H
 #define NBDLIFT_STRBUF_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,11 @@ extern char *strbuf_steal (struct strbuf *b);
 
 extern void strbuf_free (struct strbuf *b);
 #define CLEANUP_STRBUF __attribute__ ((cleanup (strbuf_free)))
+
+/* A new text, which the caller frees.  NULL with ENOMEM, reported. */
+extern char *format_text (const char *fmt, ...)
+  __attribute__ ((format (printf, 1, 2)));
+extern char *vformat_text (const char *fmt, va_list args);
 
 /* Append S quoted for a POSIX shell (unchanged if it needs no quotes). */
 extern int strbuf_append_shell_quoted (struct strbuf *b, const char *s);

@@ -73,25 +73,20 @@ decode_problem (struct decoder *d, enum problem_category category,
   CLEANUP_STRBUF struct strbuf path = { 0 };
   CLEANUP_FREE char *message = NULL;
   va_list args;
-  int r;
 
   va_start (args, fmt);
-  r = vasprintf (&message, fmt, args);
+  message = vformat_text (fmt, args);
   va_end (args);
-  if (r == -1) {
-    message = NULL;
-    goto no_memory;
-  }
+  if (message == NULL)
+    return -1;
   if (append_path (&path, d) == -1 ||
       (subpath && path.len > 0 && strbuf_append_char (&path, '.') == -1) ||
-      (subpath && strbuf_append_printable (&path, subpath, 64) == -1))
-    goto no_memory;
+      (subpath && strbuf_append_printable (&path, subpath, 64) == -1)) {
+    log_oom ();
+    return -1;
+  }
   return problem_add (d->problems, category, type, &where, d->object,
                       path.ptr, suggestion, "%s", message);
-
-no_memory:
-  log_oom ();
-  return -1;
 }
 
 /* Say once for each object that FIELD is known but of no effect. */

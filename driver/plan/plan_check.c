@@ -23,22 +23,16 @@ check_problem (const struct checker *c, enum problem_category category,
 {
   CLEANUP_FREE char *object = NULL, *message = NULL;
   va_list args;
-  int r;
 
   va_start (args, fmt);
-  r = vasprintf (&message, fmt, args);
+  message = vformat_text (fmt, args);
   va_end (args);
-  if (r == -1) {
-    message = NULL;
-    log_oom ();
+  if (message == NULL)
     return -1;
-  }
-  if (asprintf (&object, "%s %s/%s", kind, printable (meta->namespace_),
-                printable (meta->name)) == -1) {
-    object = NULL;
-    log_oom ();
+  object = format_text ("%s %s/%s", kind, printable (meta->namespace_),
+                        printable (meta->name));
+  if (object == NULL)
     return -1;
-  }
   if (where == NULL || where->line == 0)
     where = &meta->where;
   return problem_add (c->problems, category, type, where, object, path,

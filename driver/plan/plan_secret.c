@@ -120,20 +120,16 @@ report (const struct report *r, enum problem_category category,
 {
   CLEANUP_FREE char *message = NULL, *path = NULL;
   va_list args;
-  int n;
 
   va_start (args, fmt);
-  n = vasprintf (&message, fmt, args);
+  message = vformat_text (fmt, args);
   va_end (args);
-  if (n == -1) {
-    message = NULL;
-    log_oom ();
+  if (message == NULL)
     return -1;
-  }
-  if (key && asprintf (&path, "stringData.%s", printable (key)) == -1) {
-    path = NULL;
-    log_oom ();
-    return -1;
+  if (key) {
+    path = format_text ("stringData.%s", printable (key));
+    if (path == NULL)
+      return -1;
   }
   return problem_add (r->problems, category, type,
                       kv ? &kv->where : &r->secret->meta.where, r->object,

@@ -45,12 +45,13 @@ yaml_complain (struct yaml_stream *s, unsigned line, unsigned column,
   CLEANUP_STRBUF struct strbuf path = { 0 };
   CLEANUP_FREE char *message = NULL;
   va_list args;
-  int r;
 
   va_start (args, fmt);
-  r = vasprintf (&message, fmt, args);
+  message = vformat_text (fmt, args);
   va_end (args);
-  if (r == -1 || append_path (&path, frame) == -1) {
+  if (message == NULL)
+    return NO_MEMORY;
+  if (append_path (&path, frame) == -1) {
     log_oom ();
     return NO_MEMORY;
   }

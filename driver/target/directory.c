@@ -33,7 +33,7 @@
 static char *
 lock_path (const struct directory *d)
 {
-  return path_format ("%s/lock", d->state);
+  return format_text ("%s/lock", d->state);
 }
 
 /* Take the lock that keeps two runs from one directory.  The file may
@@ -116,20 +116,20 @@ directory_open (const char *spec)
     goto err;
   }
   if (spec[0] == '/')
-    d->path = path_format ("%s", spec);
+    d->path = format_text ("%s", spec);
   else {
     cwd = getcwd (NULL, 0);
     if (cwd == NULL) {
       log_error ("getcwd: %m");
       goto err;
     }
-    d->path = path_format ("%s/%s", cwd, spec);
+    d->path = format_text ("%s/%s", cwd, spec);
   }
   if (d->path == NULL)
     goto err;
   while (strlen (d->path) > 1 && d->path[strlen (d->path) - 1] == '/')
     d->path[strlen (d->path) - 1] = '\0';
-  d->state = path_format ("%s/.nbdlift", d->path);
+  d->state = format_text ("%s/.nbdlift", d->path);
   if (d->state == NULL ||
       make_folder (d->path, 0755, &d->made) == -1 ||
       make_folder (d->state, 0700, NULL) == -1 ||
@@ -179,7 +179,7 @@ directory_state_dir (void *target)
 {
   const struct directory *d = target;
 
-  return path_format ("%s", d->state);
+  return format_text ("%s", d->state);
 }
 
 void

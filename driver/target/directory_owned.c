@@ -63,7 +63,7 @@ read_owner (const char *folder, char **owner)
   *owner = NULL;
   if (lstat (folder, &st) == -1 || !S_ISDIR (st.st_mode))
     return 0;
-  file = path_format ("%s/.owner.json", folder);
+  file = format_text ("%s/.owner.json", folder);
   if (file == NULL)
     return -1;
   there = look_for_file (file, NULL);
@@ -75,7 +75,7 @@ read_owner (const char *folder, char **owner)
   text = json_get_string (j, "owner", NULL);
   if (text == NULL)
     return 0;
-  *owner = path_format ("%s", text);
+  *owner = format_text ("%s", text);
   return *owner ? 1 : -1;
 }
 
@@ -83,7 +83,7 @@ read_owner (const char *folder, char **owner)
 static int
 is_finished (const char *folder)
 {
-  CLEANUP_FREE char *image = path_format ("%s/disk.img", folder);
+  CLEANUP_FREE char *image = format_text ("%s/disk.img", folder);
 
   return image ? look_for_file (image, NULL) : -1;
 }
@@ -92,7 +92,7 @@ static int
 look_at_volume (const struct search *s, const char *namespace_,
                 const char *name)
 {
-  CLEANUP_FREE char *folder = path_format ("%s/%s/%s", s->d->path,
+  CLEANUP_FREE char *folder = format_text ("%s/%s/%s", s->d->path,
                                            namespace_, name);
   CLEANUP_FREE char *owner = NULL;
   int r;
@@ -119,7 +119,7 @@ static int
 look_at_namespace (const struct search *s, const char *parent,
                    const char *name)
 {
-  CLEANUP_FREE char *path = path_format ("%s/%s", parent, name);
+  CLEANUP_FREE char *path = format_text ("%s/%s", parent, name);
 
   return path ? each_entry (path, look_at_volume, name, s) : -1;
 }
@@ -146,7 +146,7 @@ directory_find (const char *spec, const char *namespace_, const char *owner,
 
   if (!safe_name ("namespace", namespace_))
     return NULL;
-  parent = path_format ("%s/%s", spec, namespace_);
+  parent = format_text ("%s/%s", spec, namespace_);
   if (parent == NULL)
     return NULL;
   dir = opendir (parent);
@@ -163,14 +163,14 @@ directory_find (const char *spec, const char *namespace_, const char *owner,
 
     if (e->d_name[0] == '.')
       continue;
-    folder = path_format ("%s/%s", parent, e->d_name);
+    folder = format_text ("%s/%s", parent, e->d_name);
     r = folder ? read_owner (folder, &is_of) : -1;
     if (r == 1) {
       r = 0;
       if (strcmp (is_of, owner) == 0) {
         r = is_finished (folder);
         *complete = r == 1;
-        name = r == -1 ? NULL : path_format ("%s", e->d_name);
+        name = r == -1 ? NULL : format_text ("%s", e->d_name);
         r = name ? 0 : -1;
       }
     }

@@ -41,22 +41,6 @@ safe_name (const char *what, const char *name)
   return false;
 }
 
-char *
-path_format (const char *fmt, ...)
-{
-  va_list args;
-  char *path;
-  int r;
-
-  va_start (args, fmt);
-  r = vasprintf (&path, fmt, args);
-  va_end (args);
-  if (r >= 0)
-    return path;
-  log_oom ();
-  return NULL;
-}
-
 int
 make_folder (const char *path, mode_t mode, bool *made)
 {
@@ -72,7 +56,7 @@ make_folder (const char *path, mode_t mode, bool *made)
     errno = ENOTDIR;
   }
   else if (errno == ENOENT) {
-    parent = path_format ("%s", path);
+    parent = format_text ("%s", path);
     if (parent == NULL)
       return -1;
     slash = strrchr (parent, '/');

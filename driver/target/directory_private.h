@@ -54,10 +54,6 @@ extern int directory_unpublish (void *target, const char *namespace_,
  */
 extern bool safe_name (const char *what, const char *name);
 
-/* asprintf that reports.  NULL with errno ENOMEM. */
-extern char *path_format (const char *fmt, ...)
-  __attribute__ ((format (printf, 1, 2)));
-
 /* mkdir, when it is not there, of PATH and its parents.  *MADE (may be
  * NULL) tells if PATH is new.  0, or -1 with errno and a report.
  */

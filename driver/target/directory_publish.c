@@ -64,7 +64,7 @@ manifest_path (const struct directory *d, const char *namespace_,
   if (!safe_name ("namespace", namespace_) ||
       !safe_name ("virtual machine", vm))
     return NULL;
-  return path_format ("%s/%s/%s.yaml", d->path, namespace_, vm);
+  return format_text ("%s/%s/%s.yaml", d->path, namespace_, vm);
 }
 
 int
@@ -80,7 +80,7 @@ directory_publish (void *target, const char *namespace_, const char *vm,
 
   if (path == NULL)
     return -1;
-  folder = path_format ("%s/%s", d->path, namespace_);
+  folder = format_text ("%s/%s", d->path, namespace_);
   if (folder == NULL || check_ours (path) == -1 ||
       make_folder (folder, 0755, NULL) == -1 ||
       atomic_file_open (&f, path, 0644) == -1)

@@ -44,16 +44,16 @@ places_make (struct places *p, const struct directory *d,
 {
   if (!safe_name ("namespace", namespace_) || !safe_name ("volume", name))
     return -1;
-  p->parent = path_format ("%s/%s", d->path, namespace_);
+  p->parent = format_text ("%s/%s", d->path, namespace_);
   if (p->parent == NULL)
     return -1;
-  p->folder = path_format ("%s/%s", p->parent, name);
+  p->folder = format_text ("%s/%s", p->parent, name);
   if (p->folder == NULL)
     return -1;
-  p->image = path_format ("%s/disk.img", p->folder);
-  p->partial = path_format ("%s/.disk.img.partial", p->folder);
-  p->digest = path_format ("%s/disk.img.digests", p->folder);
-  p->owner = path_format ("%s/.owner.json", p->folder);
+  p->image = format_text ("%s/disk.img", p->folder);
+  p->partial = format_text ("%s/.disk.img.partial", p->folder);
+  p->digest = format_text ("%s/disk.img.digests", p->folder);
+  p->owner = format_text ("%s/.owner.json", p->folder);
   return p->image && p->partial && p->digest && p->owner ? 0 : -1;
 }
 

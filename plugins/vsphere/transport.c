@@ -71,29 +71,11 @@ static int
 set_reason (struct choice *choice, enum vsphere_transport transport,
             char *reason)
 {
-  if (reason == NULL) {
-    log_oom ();
+  if (reason == NULL)
     return -1;
-  }
   choice->transport = transport;
   choice->reason = reason;
   return 0;
-}
-
-static char *
-format (const char *fmt, ...) __attribute__ ((format (printf, 1, 2)));
-
-static char *
-format (const char *fmt, ...)
-{
-  va_list args;
-  char *text;
-  int n;
-
-  va_start (args, fmt);
-  n = vasprintf (&text, fmt, args);
-  va_end (args);
-  return n == -1 ? NULL : text;
 }
 
 static int
@@ -153,7 +135,7 @@ choose_plain (const struct vsphere_session *s, const struct vsphere_vm *vm,
   unsigned status;
 
   if (disk)
-    return set_reason (choice, VSPHERE_EXPORT, format
+    return set_reason (choice, VSPHERE_EXPORT, format_text
                        ("%s, and disk %s has no files that /folder shows (it "
                         "is on vSAN or a vVol): each disk comes as one "
                         "stream, which begins again after a failure", why,
@@ -161,12 +143,12 @@ choose_plain (const struct vsphere_session *s, const struct vsphere_vm *vm,
   if (probe_folder (s, vm, &status) == -1)
     return -1;
   if (status != 0)
-    return set_reason (choice, VSPHERE_EXPORT, format
+    return set_reason (choice, VSPHERE_EXPORT, format_text
                        ("%s, and the server refuses /folder for this VM "
                         "(status %u; it wants the privilege "
                         "Datastore.Browse): each disk comes as one stream, "
                         "which begins again after a failure", why, status));
-  return set_reason (choice, VSPHERE_FOLDER, format
+  return set_reason (choice, VSPHERE_FOLDER, format_text
                      ("%s; the datastores' files are read over HTTPS",
                       why));
 }
@@ -188,15 +170,17 @@ choose_forced (const struct vsphere_session *s, const struct vsphere_vm *vm,
   case VSPHERE_FOLDER:
     disk = first_without_files (vm);
     if (disk) {
-      why = format ("disk %s has no files that /folder shows (it is on vSAN "
-                    "or a vVol); use export or vddk", printable (disk));
+      why = format_text ("disk %s has no files that /folder shows (it is on "
+                         "vSAN or a vVol); use export or vddk",
+                         printable (disk));
       return refuse (names[wanted], why ? why : "no memory");
     }
     break;
   case VSPHERE_EXPORT:
     break;
   }
-  return set_reason (choice, wanted, strdup ("'transport' asks for it"));
+  return set_reason (choice, wanted,
+                     format_text ("'transport' asks for it"));
 }
 
 static int
@@ -218,7 +202,7 @@ choose (const struct vsphere_session *s, const struct vm *vm,
   if (r == -1)
     return -1;
   if (r == 1)
-    return set_reason (choice, VSPHERE_VDDK, format
+    return set_reason (choice, VSPHERE_VDDK, format_text
                        ("VDDK is in %s", printable (libdir)));
   return choose_plain (s, &all, why, choice);
 }
