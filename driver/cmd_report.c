@@ -5,13 +5,16 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/include/cleanup.h"
 #include "common/json/json.h"
 #include "common/util/atomic_file.h"
 #include "common/util/log.h"
+#include "common/util/strbuf.h"
 #include "driver/command.h"
 #include "driver/options.h"
+#include "driver/plan_state.h"
 #include "driver/preflight.h"
 #include "driver/report.h"
 #include "driver/run.h"
@@ -86,6 +89,33 @@ write_page (const struct report *r, const char *file)
   return STATUS_OK;
 }
 
+/* What the page needs to know of the run's time.  0, or -1 reported. */
+static int
+look_at_run (struct report *r, const char *path)
+{
+  const json_t *migration =
+    json_object_get (json_object_get (r->status, "status"), "migration");
+  struct stat st;
+  int running;
+
+  if (!json_is_array (report_vms (r))) {
+    log_error ("%s is not the status of a run: it has no "
+               "status.migration.vms; 'nbdlift run' writes it anew",
+               printable (path));
+    return -1;
+  }
+  r->from = report_time (migration, "started");
+  r->to = report_time (migration, "completed");
+  if (r->to != 0)
+    return 0;
+  running = plan_state_is_running (r->folder);
+  if (running == -1)
+    return -1;
+  r->running = running;
+  r->to = running || stat (path, &st) == -1 ? r->now : st.st_mtime;
+  return 0;
+}
+
 static int
 print_report (struct report *r, const char *file)
 {
@@ -100,6 +130,8 @@ print_report (struct report *r, const char *file)
     return STATUS_FAILED;
   r->folder = folder;
   r->status = status;
+  if (look_at_run (r, path) == -1)
+    return STATUS_FAILED;
   return write_page (r, file);
 }
 
@@ -110,13 +142,12 @@ main_report (int argc, char **argv)
   struct common_options c = { COMMON_OPTIONS_INIT, .help = help };
   struct report r = { .session = &s };
   const char *file = NULL;
-  bool ask = false;
   int opt, status;
 
   while ((opt = getopt_long (argc, argv, "o:", options, NULL)) != -1)
     switch (opt) {
     case OPTION_ASK_SOURCE:
-      ask = true;
+      r.asked = true;
       break;
     case OPTION_HTML:
       file = optarg;
@@ -133,7 +164,7 @@ main_report (int argc, char **argv)
   r.nr_files = argc - optind;
   if (session_load_plan (&s, r.files, r.nr_files, c.plan) == -1)
     return STATUS_PLAN;
-  if (ask && ask_source (&s) == -1)
+  if (r.asked && ask_source (&s) == -1)
     return STATUS_SOURCE;
   r.output = c.output;
   r.state = c.state;

@@ -1,249 +1,175 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The page as a whole: what was run, the VMs in one table, what is next,
- * concerns, and then each VM by itself.
+ * The page as a whole: how the run went and what is next, for those who
+ * have been woken up by it; then all VMs, throughput and concerns, and then
+ * each VM by itself.  With many VMs, those that are well are folded.
  */
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/include/cleanup.h"
 #include "common/json/json.h"
 #include "common/util/log.h"
 #include "driver/report.h"
 #include "driver/run.h"
 
-time_t
-report_time (const json_t *j, const char *key)
-{
-  const char *text = json_get_string (j, key, NULL);
-  struct tm tm = { 0 };
-  const char *end = text ? strptime (text, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
-
-  return end && *end == '\0' ? timegm (&tm) : 0;
-}
-
-/* From conditions[0], or Executing without one. */
-static const char *
-outcome_of (const json_t *j)
-{
-  const json_t *condition =
-    json_array_get (json_object_get (j, "conditions"), 0);
-  const char *type = json_get_string (condition, "type", "");
-  enum run_outcome o;
-
-  for (o = OUTCOME_SUCCEEDED; o <= OUTCOME_CANCELED; o++)
-    if (strcmp (type, run_outcome_name (o)) == 0)
-      return run_outcome_name (o);
-  return run_outcome_name (OUTCOME_NONE);
-}
-
-const char *
-report_outcome (const json_t *vm)
-{
-  return outcome_of (vm);
-}
-
-const char *
-report_colour (const char *outcome)
-{
-  if (strcmp (outcome, run_outcome_name (OUTCOME_SUCCEEDED)) == 0)
-    return "good";
-  if (strcmp (outcome, run_outcome_name (OUTCOME_FAILED)) == 0)
-    return "bad";
-  return strcmp (outcome, run_outcome_name (OUTCOME_NONE)) == 0 ? "busy" :
-    "quiet";
-}
-
-char *
-report_vm_folder (const struct report *r, const json_t *vm)
-{
-  const char *name = json_get_string (vm, "name", "");
-
-  return run_vm_folder (r->folder, json_get_string (vm, "newName", name));
-}
-
-const json_t *
-report_step (const json_t *vm, const char *name)
-{
-  const json_t *step;
-  size_t i;
-
-  json_array_foreach (json_object_get (vm, "pipeline"), i, step)
-    if (strcmp (json_get_string (step, "name", ""), name) == 0)
-      return step;
-  return NULL;
-}
+#define OPEN_VMS 4              /* so many are all unfolded */
 
 static int
-print_fact (FILE *fp, const char *what, const char *text, const char *more)
+print_fact (FILE *fp, const char *what, const char *text)
 {
-  fprintf (fp, "<dt>%s</dt><dd>", what);
-  if (html_text (fp, text) == -1)
+  if (text == NULL)
+    return 0;
+  fprintf (fp, "<div><dt>%s</dt>", what);
+  if (html_element (fp, "dd", NULL, text) == -1)
     return -1;
-  if (more) {
-    fputs (" <span class=\"soft\">", fp);
-    if (html_text (fp, more) == -1)
-      return -1;
-    fputs ("</span>", fp);
-  }
-  fputs ("</dd>\n", fp);
+  fputs ("</div>\n", fp);
   return 0;
 }
 
-static int
-print_head (FILE *fp, const struct report *r, const json_t *migration)
+/* "2 of 3 VMs are migrated, 1 failed". */
+static void
+print_counts (FILE *fp, const struct report *r)
 {
-  const struct session *s = r->session;
-  const char *outcome =
-    outcome_of (json_object_get (r->status, "status"));
-  const time_t started = report_time (migration, "started");
-  const time_t completed = report_time (migration, "completed");
+  static const struct {
+    enum report_state state;
+    const char *what;
+  } others[] = {
+    { STATE_FAILED, "failed" },
+    { STATE_INTERRUPTED, "interrupted" },
+    { STATE_CANCELED, "cancelled" },
+    { STATE_EXECUTING, "being migrated" },
+    { STATE_PENDING, "not begun" },
+  };
+  size_t counts[NR_STATES] = { 0 }, i, n;
+  const json_t *vm;
 
-  fputs ("<h1>Migration report: ", fp);
-  if (html_text (fp, s->plan_label) == -1)
-    return -1;
-  fputs ("</h1>\n<p class=\"lead\">", fp);
-  html_badge (fp, report_colour (outcome), outcome);
-  if (completed == 0)
-    fputs (": the run goes on, or was ended before it could say how", fp);
-  fputs ("</p>\n<section>\n<h2>The run</h2>\n<dl>\n", fp);
-  if ((s->plan->description &&
-       print_fact (fp, "Description", s->plan->description, NULL) == -1) ||
-      print_fact (fp, "Source", s->provider->meta.name,
-                  s->provider->type) == -1 ||
-      print_fact (fp, "Target namespace", s->plan->target_namespace,
-                  NULL) == -1 ||
-      print_fact (fp, "Target folder", r->output, NULL) == -1)
-    return -1;
-  fputs ("<dt>Began</dt><dd>", fp);
-  html_time (fp, started);
-  fputs ("</dd>\n<dt>Ended</dt><dd>", fp);
-  html_time (fp, completed);
-  fputs ("</dd>\n<dt>Took</dt><dd>", fp);
-  html_duration (fp, (completed ? completed : r->now) - started);
-  fputs ("</dd>\n</dl>\n</section>\n", fp);
-  return 0;
+  json_array_foreach (report_vms (r), n, vm)
+    counts[report_vm_state (r, vm)]++;
+  fprintf (fp, " %zu of %zu VM%s migrated", counts[STATE_SUCCEEDED], n,
+           n == 1 ? "" : "s");
+  for (i = 0; i < sizeof others / sizeof others[0]; i++)
+    if (counts[others[i].state] > 0)
+      fprintf (fp, ", %zu %s", counts[others[i].state], others[i].what);
 }
 
-static int
-print_row (FILE *fp, const struct report *r, const json_t *vm, size_t n)
+static void
+print_times (FILE *fp, const struct report *r)
 {
-  const json_t *transfer =
-    report_step (vm, run_step_name (STEP_DISK_TRANSFER));
-  const json_t *progress = json_object_get (transfer, "progress");
-  const time_t started = report_time (vm, "started");
-  const time_t completed = report_time (vm, "completed");
-  const char *outcome = report_outcome (vm);
-  const char *name = json_get_string (vm, "name", "");
+  const time_t completed =
+    report_time (json_object_get (json_object_get (r->status, "status"),
+                                  "migration"), "completed");
 
-  fprintf (fp, "<tr><th scope=\"row\"><a href=\"#vm-%zu\" "
-           "style=\"color:inherit\">", n);
-  if (html_text (fp, name) == -1)
-    return -1;
-  fputs ("</a></th><td>", fp);
-  if (html_text (fp, json_get_string (vm, "newName", name)) == -1)
-    return -1;
-  fputs ("</td><td>", fp);
-  html_badge (fp, report_colour (outcome), outcome);
-  fprintf (fp, "</td><td class=\"number\">%" PRIu64 " of %" PRIu64 " MiB"
-           "</td><td class=\"number\">",
-           json_get_u64 (progress, "completed", 0),
-           json_get_u64 (progress, "total", 0));
-  if (started)
-    html_duration (fp, (completed ? completed : r->now) - started);
-  fputs ("</td></tr>\n", fp);
-  return 0;
+  fputs ("<div><dt>Began</dt><dd>", fp);
+  html_time (fp, r->from);
+  fprintf (fp, "</dd></div>\n<div><dt>%s</dt><dd>", completed ? "Ended" :
+           r->running ? "Last seen, still running" : "Last sign of life");
+  html_time (fp, r->to);
+  fputs ("</dd></div>\n<div><dt>Took</dt><dd>", fp);
+  html_duration (fp, r->to - r->from);
+  fputs (completed ? "</dd></div>\n" : " so far</dd></div>\n", fp);
 }
 
-static int
-print_vms (FILE *fp, const struct report *r, const json_t *vms)
+/* Of all disks. */
+static void
+print_amount (FILE *fp, const struct report *r)
 {
+  uint64_t done = 0, total = 0;
   const json_t *vm;
   size_t i;
 
-  fputs ("<section>\n<h2>Virtual machines</h2>\n<div class=\"wide\">\n"
-         "<table>\n<caption>The VMs of this run</caption>\n<thead><tr>"
-         "<th scope=\"col\">VM</th><th scope=\"col\">Name on the target</th>"
-         "<th scope=\"col\">State</th>"
-         "<th scope=\"col\" class=\"number\">Disks done</th>"
-         "<th scope=\"col\" class=\"number\">Took</th></tr></thead>\n"
-         "<tbody>\n", fp);
-  json_array_foreach (vms, i, vm)
-    if (print_row (fp, r, vm, i) == -1)
-      return -1;
-  fputs ("</tbody>\n</table>\n</div>\n</section>\n", fp);
-  return 0;
-}
+  json_array_foreach (report_vms (r), i, vm) {
+    const json_t *progress = json_object_get
+      (report_step (vm, run_step_name (STEP_DISK_TRANSFER)), "progress");
 
-static const char *
-category_colour (enum problem_category category)
-{
-  if (category == PROBLEM_CRITICAL)
-    return "bad";
-  return category == PROBLEM_WARN ? "quiet" : "busy";
-}
-
-static int
-print_concern (FILE *fp, const struct problem *p)
-{
-  fputs ("<tr><td>", fp);
-  html_badge (fp, category_colour (p->category),
-              problem_category_name (p->category));
-  fputs ("</td><th scope=\"row\">", fp);
-  if (html_text (fp, p->type) == -1)
-    return -1;
-  fputs ("</th><td>", fp);
-  if (html_text (fp, p->object) == -1)
-    return -1;
-  fputs (p->object ? ": " : "", fp);
-  if (html_text (fp, p->message) == -1)
-    return -1;
-  if (p->suggestion) {
-    fputs (" <span class=\"soft\">", fp);
-    if (html_text (fp, p->suggestion) == -1)
-      return -1;
-    fputs ("</span>", fp);
+    done += json_get_u64 (progress, "completed", 0);
+    total += json_get_u64 (progress, "total", 0);
   }
-  fputs ("</td></tr>\n", fp);
-  return 0;
+  fputs ("<div><dt>Disks</dt><dd>", fp);
+  html_mib (fp, done);
+  fputs (" of ", fp);
+  html_mib (fp, total);
+  fputs (" done</dd></div>\n", fp);
 }
 
 static int
-print_concerns (FILE *fp, const problem_vector *problems)
+print_head (FILE *fp, const struct report *r)
 {
-  size_t i;
+  const struct session *s = r->session;
+  const enum report_state state = report_run_state (r);
 
-  fputs ("<section>\n<h2>Concerns</h2>\n", fp);
-  if (problems->len == 0) {
-    fputs ("<p class=\"soft\">None.</p>\n</section>\n", fp);
+  fputs ("<header>\n<p class=\"kind\">Migration report</p>\n", fp);
+  if (html_element (fp, "h1", NULL, s->plan_label) == -1)
+    return -1;
+  fputs ("\n<p class=\"lead\">", fp);
+  html_badge (fp, report_state_colour (state), report_state_name (state));
+  fputs (":", fp);
+  print_counts (fp, r);
+  fputs ("</p>\n<dl class=\"facts\">\n", fp);
+  print_times (fp, r);
+  print_amount (fp, r);
+  if (print_fact (fp, "Description", s->plan->description) == -1 ||
+      print_fact (fp, "Source provider", s->provider->meta.name) == -1 ||
+      print_fact (fp, "Source type", s->provider->type) == -1 ||
+      print_fact (fp, "Target namespace", s->plan->target_namespace) == -1 ||
+      print_fact (fp, "Target folder", r->output) == -1)
+    return -1;
+  fputs ("</dl>\n</header>\n", fp);
+  return 0;
+}
+
+/* All disks of all VMs together. */
+static int
+print_throughput (FILE *fp, const struct report *r)
+{
+  struct chart sum, c;
+  const json_t *vm;
+  size_t i, k;
+
+  chart_init (&sum, r->from, r->to);
+  json_array_foreach (report_vms (r), i, vm) {
+    CLEANUP_FREE char *folder = report_vm_folder (r, vm);
+    const json_t *step =
+      report_step (vm, run_step_name (STEP_DISK_TRANSFER));
+
+    if (folder == NULL)
+      return -1;
+    for (k = 0; k < json_array_size (json_object_get (step, "tasks")); k++) {
+      chart_init (&c, r->from, r->to);
+      chart_read (&c, folder, k);
+      chart_add (&sum, &c);
+    }
+  }
+  if (chart_peak (&sum) <= 0)
     return 0;
-  }
-  fputs ("<div class=\"wide\">\n<table>\n<caption>What a check of the plan "
-         "says now</caption>\n<thead><tr><th scope=\"col\">Category</th>"
-         "<th scope=\"col\">Concern</th><th scope=\"col\">What it is</th>"
-         "</tr></thead>\n<tbody>\n", fp);
-  for (i = 0; i < problems->len; i++)
-    if (print_concern (fp, &problems->ptr[i]) == -1)
-      return -1;
-  fputs ("</tbody>\n</table>\n</div>\n</section>\n", fp);
+  fputs ("<section class=\"card\">\n<h2>Throughput</h2>\n"
+         "<figure><figcaption class=\"soft\">What was read from the source "
+         "over time (UTC), all disks together: ", fp);
+  fprintf (fp, "%.1f MiB/s on average while copies ran, at most %.1f MiB/s."
+           "</figcaption>\n", chart_mean (&sum), chart_peak (&sum));
+  if (chart_draw (fp, &sum, "all disks", chart_peak (&sum)) == -1)
+    return -1;
+  fputs ("</figure>\n</section>\n", fp);
   return 0;
 }
 
 int
 report_write (FILE *fp, const struct report *r)
 {
-  const json_t *migration =
-    json_object_get (json_object_get (r->status, "status"), "migration");
-  const json_t *vms = json_object_get (migration, "vms"), *vm;
+  const json_t *vms = report_vms (r), *vm;
+  const bool few = json_array_size (vms) <= OPEN_VMS;
   size_t i;
 
   if (html_begin (fp, r->session->plan_label) == -1 ||
-      print_head (fp, r, migration) == -1 ||
-      print_vms (fp, r, vms) == -1 ||
+      print_head (fp, r) == -1 ||
       report_next (fp, r) == -1 ||
-      print_concerns (fp, &r->session->problems) == -1)
+      report_overview (fp, r) == -1 ||
+      print_throughput (fp, r) == -1 ||
+      report_concerns (fp, r) == -1)
     return -1;
   json_array_foreach (vms, i, vm)
-    if (report_vm (fp, r, vm, i) == -1)
+    if (report_vm (fp, r, vm, i, few ||
+                   report_vm_state (r, vm) != STATE_SUCCEEDED) == -1)
       return -1;
   fputs ("<footer>Written by nbdlift " NBDLIFT_VERSION ", ", fp);
   html_time (fp, r->now);

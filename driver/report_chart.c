@@ -2,8 +2,8 @@
  *
  * Throughput over time: the samples that a run takes of each disk
  * (run_samples.c: milliseconds since the epoch and bytes, a line each) are
- * gathered in slots of equal length, and a curve is drawn through those
- * that hold any.
+ * spread over slots of equal length.  The drawing has no text in it, so
+ * that it can be as wide as the page; its scales are beside it.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,18 +17,42 @@
 #include "driver/report.h"
 #include "driver/run_samples.h"
 
-#define MAX_SLOTS 180
 #define GAP_MS 10000            /* longer: the run was not there between */
-#define LEFT 56.0
-#define WIDTH 640.0
-#define TOP 10.0
-#define HEIGHT 90.0
+#define WIDTH 1000.0
+#define HEIGHT 100.0
 
-struct chart {
-  uint64_t from, to;            /* milliseconds */
-  size_t nr_slots;
-  double bytes[MAX_SLOTS], ms[MAX_SLOTS];
-};
+void
+chart_init (struct chart *c, time_t from, time_t to)
+{
+  memset (c, 0, sizeof *c);
+  c->from = from;
+  c->to = MAX (to, from + 1);
+  c->nr_slots = MIN ((uint64_t) (c->to - from), (uint64_t) CHART_SLOTS);
+}
+
+static double
+slot_length (const struct chart *c)
+{
+  return (double) (c->to - c->from) * 1000 / c->nr_slots;
+}
+
+/* BYTES were read between A and B, milliseconds since C->from. */
+static void
+spread (struct chart *c, double a, double b, double bytes)
+{
+  const double length = slot_length (c);
+  double from, to;
+  size_t i;
+
+  for (i = MAX (a, 0) / length; i < c->nr_slots && i * length < b; i++) {
+    from = MAX (a, i * length);
+    to = MIN (b, (i + 1) * length);
+    if (to <= from)
+      continue;
+    c->bytes[i] += bytes * (to - from) / (b - a);
+    c->ms[i] += to - from;
+  }
+}
 
 /* A line of the file.  The last one may be half of one. */
 static bool
@@ -42,130 +66,151 @@ parse_line (const char *line, uint64_t *ms, uint64_t *bytes)
     parse_u64_n (space + 1, end - space - 1, 10, bytes);
 }
 
-static void
-read_samples (FILE *fp, struct chart *c)
+void
+chart_read (struct chart *c, const char *vm_folder, size_t disk)
 {
+  CLEANUP_FREE char *path = run_samples_path (vm_folder, disk);
   CLEANUP_FREE char *line = NULL;
+  CLEANUP_FCLOSE FILE *fp = path ? fopen (path, "re") : NULL;
+  const double from = (double) c->from * 1000;
   uint64_t ms, bytes, old_ms = 0, old_bytes = 0;
-  size_t cap = 0, slot;
+  size_t cap = 0;
 
-  while (getline (&line, &cap, fp) != -1) {
+  while (fp && getline (&line, &cap, fp) != -1) {
     if (!parse_line (line, &ms, &bytes))
       continue;
     if (old_ms != 0 && ms > old_ms && ms - old_ms <= GAP_MS &&
-        bytes >= old_bytes && ms >= c->from && ms <= c->to) {
-      slot = MIN ((size_t) ((double) (ms - c->from) * c->nr_slots /
-                            (c->to - c->from)), c->nr_slots - 1);
-      c->bytes[slot] += bytes - old_bytes;
-      c->ms[slot] += ms - old_ms;
-    }
+        bytes >= old_bytes)
+      spread (c, old_ms - from, ms - from, bytes - old_bytes);
     old_ms = ms;
     old_bytes = bytes;
   }
 }
 
+void
+chart_add (struct chart *sum, const struct chart *c)
+{
+  size_t i;
+
+  for (i = 0; i < sum->nr_slots; i++) {
+    sum->bytes[i] += c->bytes[i];
+    sum->ms[i] = MAX (sum->ms[i], c->ms[i]);
+  }
+}
+
+/* MiB per second. */
 static double
 slot_rate (const struct chart *c, size_t slot)
 {
-  return c->bytes[slot] / c->ms[slot] * 1000 / (1 << 20);
+  if (c->ms[slot] <= 0)
+    return 0;
+  return c->bytes[slot] / (double) MIB / c->ms[slot] * 1000;
 }
 
-static double
-slot_x (const struct chart *c, size_t slot)
+double
+chart_mean (const struct chart *c)
 {
-  return LEFT + WIDTH * (slot + 0.5) / c->nr_slots;
-}
-
-/* The points of the curve; first and last are where it meets the base. */
-static void
-draw_points (FILE *fp, const struct chart *c, double max, bool closed)
-{
-  double first = -1, last = 0;
+  double bytes = 0, ms = 0;
   size_t i;
 
   for (i = 0; i < c->nr_slots; i++) {
-    if (c->ms[i] == 0)
-      continue;
-    last = slot_x (c, i);
-    if (first < 0) {
-      first = last;
-      if (closed)
-        fprintf (fp, "%.1f,%.1f ", first, TOP + HEIGHT);
-    }
-    fprintf (fp, "%.1f,%.1f ", last,
-             TOP + HEIGHT * (1 - slot_rate (c, i) / max));
+    bytes += c->bytes[i];
+    ms += c->ms[i];
   }
-  if (closed)
-    fprintf (fp, "%.1f,%.1f", last, TOP + HEIGHT);
+  return ms > 0 ? bytes / (double) MIB / ms * 1000 : 0;
 }
 
-static int
-draw (FILE *fp, const struct chart *c, size_t n, size_t disk,
-      const char *name, double max, double mean)
+double
+chart_peak (const struct chart *c)
 {
-  fprintf (fp, "<svg viewBox=\"0 0 720 128\" role=\"img\" "
-           "aria-labelledby=\"rate-%zu-%zu\">\n"
-           "<title id=\"rate-%zu-%zu\">Throughput of ", n, disk, n, disk);
-  if (html_text (fp, name) == -1)
-    return -1;
-  fprintf (fp, ": %.1f MiB/s on average, at most %.1f MiB/s</title>\n",
-           mean, max);
-  fprintf (fp, "<line class=\"grid\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.0f\" "
-           "y2=\"%.0f\"/>\n", LEFT, LEFT + WIDTH, TOP, TOP);
-  fprintf (fp, "<line class=\"grid\" x1=\"%.0f\" x2=\"%.0f\" y1=\"%.0f\" "
-           "y2=\"%.0f\"/>\n", LEFT, LEFT + WIDTH, TOP + HEIGHT,
-           TOP + HEIGHT);
-  fputs ("<polygon class=\"area\" points=\"", fp);
-  draw_points (fp, c, max, true);
-  fputs ("\"/>\n<polyline class=\"curve\" points=\"", fp);
-  draw_points (fp, c, max, false);
-  fprintf (fp, "\"/>\n<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">%.1f"
-           "</text>\n", LEFT - 8, TOP + 5, max);
-  fprintf (fp, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">0</text>\n",
-           LEFT - 8, TOP + HEIGHT + 4);
-  fprintf (fp, "<text x=\"%.0f\" y=\"%.0f\">0 s</text>\n", LEFT,
-           TOP + HEIGHT + 20);
-  fprintf (fp, "<text x=\"%.0f\" y=\"%.0f\" text-anchor=\"end\">",
-           LEFT + WIDTH, TOP + HEIGHT + 20);
-  html_duration (fp, (c->to - c->from) / 1000);
-  fputs ("</text>\n</svg>\n", fp);
-  return 0;
+  double peak = 0;
+  size_t i;
+
+  for (i = 0; i < c->nr_slots; i++)
+    peak = MAX (peak, slot_rate (c, i));
+  return peak;
+}
+
+/* The least round number that is not below PEAK. */
+static double
+scale_end (double peak)
+{
+  static const double steps[] = { 1, 1.5, 2, 3, 4, 6, 8 };
+  double power = 1;
+  size_t i;
+
+  for (;; power *= 10)
+    for (i = 0; i < sizeof steps / sizeof steps[0]; i++)
+      if (steps[i] * power >= peak || power >= 1e12)
+        return steps[i] * power;
+}
+
+/* The outline of the slots that samples tell of; with BASE down to zero, as
+ * areas.
+ */
+static void
+draw_path (FILE *fp, const struct chart *c, double end, bool base)
+{
+  const double w = WIDTH / c->nr_slots;
+  bool open = false;
+  size_t i;
+
+  for (i = 0; i < c->nr_slots; i++) {
+    const double y = HEIGHT * (1 - slot_rate (c, i) / end);
+
+    if (c->ms[i] <= 0) {
+      if (open && base)
+        fprintf (fp, "V%.0fZ", HEIGHT);
+      open = false;
+      continue;
+    }
+    if (!open && base)
+      fprintf (fp, "M%.1f,%.0fV%.1f", i * w, HEIGHT, y);
+    else if (!open)
+      fprintf (fp, "M%.1f,%.1f", i * w, y);
+    else
+      fprintf (fp, "V%.1f", y);
+    fprintf (fp, "H%.1f", (i + 1) * w);
+    open = true;
+  }
+  if (open && base)
+    fprintf (fp, "V%.0fZ", HEIGHT);
+}
+
+static void
+draw_scales (FILE *fp, const struct chart *c, double end)
+{
+  fprintf (fp, "<span class=\"y\" style=\"top:.4rem\">%g MiB/s</span>"
+           "<span class=\"y\" style=\"top:3rem\">%g</span>"
+           "<span class=\"y\" style=\"top:6rem\">0</span>"
+           "<div class=\"x\"><span>", end, end / 2);
+  html_clock (fp, c->from, c->from);
+  fputs ("</span><span>", fp);
+  if (c->to - c->from >= 4)
+    html_clock (fp, c->from + (c->to - c->from) / 2, c->from);
+  fputs ("</span><span>", fp);
+  html_clock (fp, c->to, c->from);
+  fputs ("</span></div>", fp);
 }
 
 int
-report_chart (FILE *fp, const char *folder, size_t n, size_t i,
-              const char *name, time_t from, time_t to)
+chart_draw (FILE *fp, const struct chart *c, const char *name, double peak)
 {
-  struct chart c = { .from = (uint64_t) from * 1000 };
-  CLEANUP_FREE char *path = run_samples_path (folder, i);
-  CLEANUP_FCLOSE FILE *samples = NULL;
-  double max = 0, bytes = 0, ms = 0;
-  size_t slot, points = 0;
+  const double end = scale_end (peak * 1.02);       /* below the edge */
 
-  if (path == NULL)
+  fputs ("<div class=\"plot\"><svg viewBox=\"0 0 1000 100\" "
+         "preserveAspectRatio=\"none\" role=\"img\" "
+         "aria-label=\"Throughput of ", fp);
+  if (html_text (fp, name) == -1)
     return -1;
-  if (from <= 0 || to < from)
-    return 0;
-  c.to = ((uint64_t) to + 1) * 1000;
-  c.nr_slots = MIN ((uint64_t) (to - from) + 1, (uint64_t) MAX_SLOTS);
-  samples = fopen (path, "re");
-  if (samples == NULL) {
-    if (errno == ENOENT)        /* ended before its first sample */
-      return 0;
-    log_error ("cannot open %s: %m", path);
-    return -1;
-  }
-  read_samples (samples, &c);
-  for (slot = 0; slot < c.nr_slots; slot++) {
-    if (c.ms[slot] == 0)
-      continue;
-    points++;
-    bytes += c.bytes[slot];
-    ms += c.ms[slot];
-    max = MAX (max, slot_rate (&c, slot));
-  }
-  if (points < 2 || max <= 0)
-    return 0;
-  return draw (fp, &c, n, i, name, max, bytes / ms * 1000 / (1 << 20)) == 0 ?
-    1 : -1;
+  fprintf (fp, " over time: %.1f MiB/s on average, at most %.1f MiB/s\">"
+           "<path class=\"grid\" d=\"M0,0.5H1000M0,50H1000\"/>"
+           "<path class=\"area\" d=\"", chart_mean (c), chart_peak (c));
+  draw_path (fp, c, end, true);
+  fputs ("\"/><path class=\"curve\" d=\"", fp);
+  draw_path (fp, c, end, false);
+  fputs ("\"/></svg>", fp);
+  draw_scales (fp, c, end);
+  fputs ("</div>\n", fp);
+  return 0;
 }

@@ -1,77 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * The frame of the report and its small parts.  Colours are variables with
- * two sets of values, for light and dark; contrast is at least 4.5 to 1 in
- * both, and no colour says what no word says.
+ * The frame of the report and its small parts.
  */
 #include <inttypes.h>
 #include <string.h>
 
+#include "common/include/checked.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/report.h"
+#include "driver/run_status.h"
 
-#define TEXT_MAX 4000           /* bytes of one text from outside */
-
-static const char style[] =
-":root { color-scheme: light dark;\n"
-"  --page: #f6f7f9; --card: #ffffff; --line: #dfe3e8; --text: #1b1f24;\n"
-"  --soft: #57606a; --good: #1a6f3c; --bad: #b3261e; --busy: #1d5fa8;\n"
-"  --quiet: #6a5a1c; --fill: #e9edf2; }\n"
-"@media (prefers-color-scheme: dark) { :root {\n"
-"  --page: #111418; --card: #191d23; --line: #2f363f; --text: #e4e8ed;\n"
-"  --soft: #a3adb8; --good: #63c98a; --bad: #ff8f87; --busy: #7ab8ff;\n"
-"  --quiet: #d9c46a; --fill: #262c34; } }\n"
-"* { box-sizing: border-box; }\n"
-"body { margin: 0; background: var(--page); color: var(--text);\n"
-"  font: 15px/1.5 system-ui, sans-serif; }\n"
-"main { max-width: 60rem; margin: 0 auto; padding: 2rem 1.25rem 3rem; }\n"
-"h1 { font-size: 1.6rem; line-height: 1.25; margin: 0 0 .25rem; }\n"
-"h2 { font-size: 1.15rem; margin: 0 0 .75rem; }\n"
-"h3 { font-size: .95rem; margin: 1.25rem 0 .4rem; }\n"
-"h1, h2, td, dd, li { overflow-wrap: anywhere; }\n"
-"section { background: var(--card); border: 1px solid var(--line);\n"
-"  border-radius: 8px; padding: 1.1rem 1.25rem; margin: 1.25rem 0; }\n"
-"dl { display: grid; grid-template-columns: max-content 1fr;\n"
-"  gap: .2rem 1.25rem; margin: 0; }\n"
-"dt, caption, .soft { color: var(--soft); } dd { margin: 0; }\n"
-".lead { margin: 0 0 1.25rem; color: var(--soft); }\n"
-".wide { overflow-x: auto; }\n"
-"table { border-collapse: collapse; width: 100%; }\n"
-"caption { text-align: left; padding-bottom: .4rem; font-size: .9rem; }\n"
-"th, td { text-align: left; vertical-align: top; padding: .35rem .9rem\n"
-"  .35rem 0; border-top: 1px solid var(--line); }\n"
-"tr > :last-child { padding-right: 0; }\n"
-"thead th { color: var(--soft); font-weight: 600; font-size: .85rem;\n"
-"  border-top: 0; white-space: nowrap; } tbody th { font-weight: 600; }\n"
-".number { text-align: right; white-space: nowrap;\n"
-"  font-variant-numeric: tabular-nums; }\n"
-".badge { font-weight: 600; white-space: nowrap; }\n"
-".badge::before { content: '\\25CF'; margin-right: .4em; font-size: .8em; }\n"
-".good { color: var(--good); fill: var(--good); }\n"
-".bad { color: var(--bad); fill: var(--bad); }\n"
-".busy { color: var(--busy); fill: var(--busy); }\n"
-".quiet { color: var(--quiet); fill: var(--quiet); }\n"
-"code, pre { font: .9em/1.5 ui-monospace, monospace; }\n"
-"pre { background: var(--fill); border-radius: 5px; margin: .35rem 0;\n"
-"  padding: .5rem .7rem; white-space: pre-wrap; overflow-wrap: anywhere; }\n"
-".disk { margin: .6rem 0 .2rem; }\n"
-"ol, ul { padding-left: 1.3rem; margin: 0; } li { margin: .5rem 0; }\n"
-"svg { display: block; width: 100%; height: auto; margin: .25rem 0 .75rem; }\n"
-"svg text { font: 12px system-ui, sans-serif; fill: var(--soft); }\n"
-"svg .label { fill: var(--text); }\n"
-"svg .grid { stroke: var(--line); } svg .track { fill: var(--fill); }\n"
-"svg .curve { fill: none; stroke: var(--busy); stroke-width: 1.75;\n"
-"  stroke-linejoin: round; }\n"
-"svg .area { fill: var(--busy); opacity: .14; }\n"
-"footer { color: var(--soft); font-size: .85rem; }\n"
-"@media print { :root { color-scheme: light; --page: #fff; --card: #fff;\n"
-"  --line: #bbb; --text: #000; --soft: #444; --good: #14602f;\n"
-"  --bad: #a01810; --busy: #174f8f; --quiet: #57490f; --fill: #eee; }\n"
-"  main { max-width: none; padding: 0; }\n"
-"  section { padding: .5rem 0; border: 0; }\n"
-"  tr, svg, li, pre { break-inside: avoid; } h2, h3 { break-after: avoid; }\n"
-"  svg, .badge { print-color-adjust: exact; } }\n";
+#define TEXT_MAX 16000          /* bytes of one text from outside */
+#define DASH "\xe2\x80\x93"
 
 int
 html_text (FILE *fp, const char *s)
@@ -106,6 +47,21 @@ html_text (FILE *fp, const char *s)
 }
 
 int
+html_element (FILE *fp, const char *name, const char *class, const char *s)
+{
+  if (s == NULL)
+    return 0;
+  fprintf (fp, "<%s", name);
+  if (class)
+    fprintf (fp, " class=\"%s\"", class);
+  putc ('>', fp);
+  if (html_text (fp, s) == -1)
+    return -1;
+  fprintf (fp, "</%s>", name);
+  return 0;
+}
+
+int
 html_begin (FILE *fp, const char *title)
 {
   fputs ("<!DOCTYPE html>\n"
@@ -119,7 +75,7 @@ html_begin (FILE *fp, const char *title)
   if (html_text (fp, title) == -1)
     return -1;
   fprintf (fp, "</title>\n<style>\n%s</style>\n</head>\n<body>\n<main>\n",
-           style);
+           report_style);
   return 0;
 }
 
@@ -129,6 +85,16 @@ html_end (FILE *fp)
   fputs ("</main>\n</body>\n</html>\n", fp);
 }
 
+/* For programs, around what people read. */
+static void
+begin_time (FILE *fp, time_t t)
+{
+  char text[32];
+
+  format_rfc3339 (t, text);
+  fprintf (fp, "<time datetime=\"%s\">", text);
+}
+
 void
 html_time (FILE *fp, time_t t)
 {
@@ -136,11 +102,30 @@ html_time (FILE *fp, time_t t)
   char buf[64];
 
   if (t == 0 || gmtime_r (&t, &tm) == NULL) {
-    fputs ("\xe2\x80\x93", fp); /* en dash */
+    fputs (DASH, fp);
     return;
   }
+  begin_time (fp, t);
   strftime (buf, sizeof buf, "%Y-%m-%d %H:%M:%S UTC", &tm);
-  fputs (buf, fp);
+  fprintf (fp, "%s</time>", buf);
+}
+
+void
+html_clock (FILE *fp, time_t t, time_t base)
+{
+  struct tm tm, day;
+  char buf[64];
+
+  if (t == 0 || gmtime_r (&t, &tm) == NULL ||
+      gmtime_r (&base, &day) == NULL) {
+    fputs (DASH, fp);
+    return;
+  }
+  begin_time (fp, t);
+  strftime (buf, sizeof buf,
+            tm.tm_yday == day.tm_yday && tm.tm_year == day.tm_year ?
+            "%H:%M:%S" : "%Y-%m-%d %H:%M:%S", &tm);
+  fprintf (fp, "%s</time>", buf);
 }
 
 void
@@ -156,6 +141,17 @@ html_duration (FILE *fp, time_t seconds)
     fprintf (fp, "%" PRIdMAX " min %" PRIdMAX " s", s / 60, s % 60);
   else
     fprintf (fp, "%" PRIdMAX " h %" PRIdMAX " min", s / 3600, s / 60 % 60);
+}
+
+void
+html_mib (FILE *fp, uint64_t mib)
+{
+  uint64_t bytes;
+
+  if (checked_mul (mib, UINT64_C (1) << 20, &bytes))
+    fputs (human_size (bytes), fp);
+  else
+    fputs ("?", fp);
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * One VM in the report: its steps as a timeline and as a table, its disks
- * with their throughput, its errors, and what hooks and conversion said.
+ * One VM in the report: its errors, what is next for it, its steps and
+ * disks with their throughput, and what hooks have printed.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,99 +12,75 @@
 #include "common/json/json.h"
 #include "common/util/log.h"
 #include "driver/hook.h"
-#include "driver/journal.h"
 #include "driver/report.h"
 #include "driver/run.h"
 
-#define LEFT 160.0              /* of the bars, in units of the viewBox */
-#define WIDTH 460.0
-#define ROW 26
 #define TAIL_MAX 16384          /* bytes of a hook's output that are read */
-
-/* One word for a step. */
-static const char *
-step_state (const json_t *step)
-{
-  if (json_object_get (step, "error"))
-    return "Failed";
-  return json_get_string (step, "phase", "Pending");
-}
-
-static const char *
-step_colour (const char *state)
-{
-  if (strcmp (state, "Completed") == 0)
-    return "good";
-  if (strcmp (state, "Failed") == 0)
-    return "bad";
-  return strcmp (state, "Running") == 0 ? "busy" : "quiet";
-}
-
-/* When the step ended, or now if it has not; 0 if it never began. */
-static time_t
-step_end (const struct report *r, const json_t *step)
-{
-  const time_t end = report_time (step, "completed");
-
-  if (report_time (step, "started") == 0)
-    return 0;
-  return end ? end : r->now;
-}
+#define DASH "\xe2\x80\x93"
 
 static int
-timeline_row (FILE *fp, const struct report *r, const json_t *step, size_t i,
-              time_t from, time_t span)
+print_badge (FILE *fp, const char *state)
 {
-  const time_t start = report_time (step, "started");
-  const time_t end = step_end (r, step);
-  const char *state = step_state (step);
-  const int y = ROW * i;
-  double x, w;
-
-  fprintf (fp, "<text class=\"label\" x=\"0\" y=\"%d\">", y + 17);
-  if (html_text (fp, json_get_string (step, "name", "")) == -1)
+  fprintf (fp, "<span class=\"badge %s\">", report_step_colour (state));
+  if (html_text (fp, state) == -1)
     return -1;
-  fprintf (fp, "</text>\n<rect class=\"track\" x=\"%.0f\" y=\"%d\" "
-           "width=\"%.0f\" height=\"12\" rx=\"3\"/>\n", LEFT, y + 7, WIDTH);
-  if (start != 0) {
-    x = WIDTH * (start - from) / span;
-    w = WIDTH * (end - start) / span;
-    x = x < 0 ? 0 : MIN (x, WIDTH - 4);         /* clocks can be set */
-    w = w < 4 ? 4 : w;
-    w = MIN (w, WIDTH - x);
-    fprintf (fp, "<rect class=\"%s\" x=\"%.1f\" y=\"%d\" width=\"%.1f\" "
-             "height=\"12\" rx=\"3\"/>\n", step_colour (state), LEFT + x,
-             y + 7, w);
-  }
-  fprintf (fp, "<text x=\"%.0f\" y=\"%d\">", LEFT + WIDTH + 10, y + 17);
-  if (start != 0)
-    html_duration (fp, end - start);
-  else
-    fputs ("not begun", fp);
-  fputs ("</text>\n", fp);
+  fputs ("</span>", fp);
   return 0;
 }
 
-/* All steps between the begin of the VM and its end. */
 static int
-print_timeline (FILE *fp, const struct report *r, const json_t *vm, size_t n)
+print_fact (FILE *fp, const char *what, const char *text)
 {
-  const json_t *steps = json_object_get (vm, "pipeline"), *step;
-  const time_t from = report_time (vm, "started");
-  time_t to = report_time (vm, "completed");
-  size_t i;
-
-  if (from == 0)
+  if (text == NULL)
     return 0;
-  to = MAX (to ? to : r->now, from + 1);
-  fprintf (fp, "<svg viewBox=\"0 0 720 %zu\" role=\"img\" "
-           "aria-labelledby=\"time-%zu\">\n<title id=\"time-%zu\">Timeline "
-           "of the steps; the table that follows has the same "
-           "times</title>\n", ROW * json_array_size (steps), n, n);
-  json_array_foreach (steps, i, step)
-    if (timeline_row (fp, r, step, i, from, to - from) == -1)
-      return -1;
-  fputs ("</svg>\n", fp);
+  fprintf (fp, "<div><dt>%s</dt>", what);
+  if (html_element (fp, "dd", NULL, text) == -1)
+    return -1;
+  fputs ("</div>\n", fp);
+  return 0;
+}
+
+static int
+print_facts (FILE *fp, const json_t *vm)
+{
+  fputs ("<h3>About it</h3>\n<dl class=\"facts\">\n", fp);
+  if (print_fact (fp, "Id on the source",
+                  json_get_string (vm, "id", NULL)) == -1 ||
+      print_fact (fp, "Name on the target",
+                  json_get_string (vm, "newName",
+                                   report_vm_name (vm))) == -1 ||
+      print_fact (fp, "Operating system",
+                  json_get_string (vm, "operatingSystem", NULL)) == -1 ||
+      print_fact (fp, "Firmware",
+                  json_get_string (vm, "firmware", NULL)) == -1)
+    return -1;
+  fputs ("</dl>\n", fp);
+  return 0;
+}
+
+static int
+print_step (FILE *fp, const struct report *r, const json_t *vm,
+            const json_t *step)
+{
+  const time_t from = report_time (vm, "started");
+  const time_t started = report_time (step, "started");
+
+  fputs ("<tr><th scope=\"row\">", fp);
+  if (html_text (fp, json_get_string (step, "name", "")) == -1)
+    return -1;
+  fputs ("</th><td data-label=\"State\">", fp);
+  if (print_badge (fp, report_step_state (step)) == -1)
+    return -1;
+  fputs ("</td><td data-label=\"Began\" class=\"number\">", fp);
+  html_clock (fp, started, r->from);
+  fputs ("</td><td data-label=\"Took\" class=\"number\">", fp);
+  if (started)
+    html_duration (fp, report_end (r, step) - started);
+  else
+    fputs (DASH, fp);
+  fputs ("</td><td data-label=\"Timeline\" class=\"time\">", fp);
+  report_bar (fp, r, vm, step, from, MAX (report_end (r, vm), from + 1));
+  fputs ("</td></tr>\n", fp);
   return 0;
 }
 
@@ -114,104 +90,155 @@ print_steps (FILE *fp, const struct report *r, const json_t *vm)
   const json_t *step;
   size_t i;
 
-  fputs ("<div class=\"wide\">\n<table>\n<caption>Steps</caption>\n<thead>"
-         "<tr><th scope=\"col\">Step</th><th scope=\"col\">State</th>"
-         "<th scope=\"col\">Began</th><th scope=\"col\">Ended</th>"
-         "<th scope=\"col\" class=\"number\">Took</th></tr></thead>\n"
+  fputs ("<h3>Steps</h3>\n<table>\n<caption>Times are in UTC</caption>\n"
+         "<thead><tr><th scope=\"col\">Step</th><th scope=\"col\">State</th>"
+         "<th scope=\"col\" class=\"number\">Began</th>"
+         "<th scope=\"col\" class=\"number\">Took</th>"
+         "<th scope=\"col\" class=\"time\">Timeline</th></tr></thead>\n"
          "<tbody>\n", fp);
-  json_array_foreach (json_object_get (vm, "pipeline"), i, step) {
-    const char *state = step_state (step);
+  json_array_foreach (json_object_get (vm, "pipeline"), i, step)
+    if (print_step (fp, r, vm, step) == -1)
+      return -1;
+  fputs ("</tbody>\n</table>\n", fp);
+  return 0;
+}
 
-    fputs ("<tr><th scope=\"row\">", fp);
-    if (html_text (fp, json_get_string (step, "name", "")) == -1)
-      return -1;
-    fputs ("</th><td>", fp);
-    fprintf (fp, "<span class=\"badge %s\">", step_colour (state));
-    if (html_text (fp, state) == -1)
-      return -1;
-    fputs ("</span></td><td>", fp);
-    html_time (fp, report_time (step, "started"));
-    fputs ("</td><td>", fp);
-    html_time (fp, report_time (step, "completed"));
-    fputs ("</td><td class=\"number\">", fp);
-    if (report_time (step, "started"))
-      html_duration (fp, step_end (r, step) -
-                     report_time (step, "started"));
-    fputs ("</td></tr>\n", fp);
-  }
-  fputs ("</tbody>\n</table>\n</div>\n", fp);
+static void
+print_rate (FILE *fp, double rate)
+{
+  if (rate > 0)
+    fprintf (fp, "%.1f MiB/s", rate);
+  else
+    fputs (DASH, fp);
+}
+
+static int
+print_disk (FILE *fp, const struct report *r, const json_t *task,
+            const struct chart *chart)
+{
+  const time_t started = report_time (task, "started");
+
+  fputs ("<tr><th scope=\"row\">", fp);
+  if (html_text (fp, json_get_string (task, "name", "")) == -1)
+    return -1;
+  fputs ("</th><td data-label=\"State\">", fp);
+  if (print_badge (fp, report_step_state (task)) == -1)
+    return -1;
+  fputs ("</td><td data-label=\"Done\" class=\"number\">", fp);
+  report_progress (fp, task);
+  fputs ("</td><td data-label=\"Took\" class=\"number\">", fp);
+  if (started)
+    html_duration (fp, report_end (r, task) - started);
+  else
+    fputs (DASH, fp);
+  fputs ("</td><td data-label=\"Average\" class=\"number\">", fp);
+  print_rate (fp, chart_mean (chart));
+  fputs ("</td><td data-label=\"Peak\" class=\"number\">", fp);
+  print_rate (fp, chart_peak (chart));
+  fputs ("</td></tr>\n", fp);
   return 0;
 }
 
 static int
-print_disks (FILE *fp, const struct report *r, const json_t *vm, size_t n,
-             const char *folder)
+print_disk_table (FILE *fp, const struct report *r, const json_t *tasks,
+                  const struct chart *charts)
 {
-  const json_t *step = report_step (vm, run_step_name (STEP_DISK_TRANSFER));
-  const json_t *tasks = json_object_get (step, "tasks"), *task;
-  const time_t from = report_time (step, "started");
-  const time_t to = step_end (r, step);
+  const json_t *task;
   size_t i;
-  int drawn;
 
-  if (json_array_size (tasks) == 0)
-    return 0;
-  fputs ("<h3>Disks</h3>\n<div class=\"wide\">\n<table>\n"
-         "<caption>How much of each disk is done</caption>\n<thead><tr>"
+  fputs ("<h3>Disks</h3>\n<table>\n<caption>How much of each disk is done, "
+         "and what was read of it</caption>\n<thead><tr>"
          "<th scope=\"col\">Disk</th><th scope=\"col\">State</th>"
          "<th scope=\"col\" class=\"number\">Done</th>"
-         "<th scope=\"col\" class=\"number\">Size</th></tr></thead>\n"
+         "<th scope=\"col\" class=\"number\">Took</th>"
+         "<th scope=\"col\" class=\"number\">Average</th>"
+         "<th scope=\"col\" class=\"number\">Peak</th></tr></thead>\n"
          "<tbody>\n", fp);
-  json_array_foreach (tasks, i, task) {
-    const json_t *progress = json_object_get (task, "progress");
-    const char *state = step_state (task);
+  json_array_foreach (tasks, i, task)
+    if (print_disk (fp, r, task, &charts[i]) == -1)
+      return -1;
+  fputs ("</tbody>\n</table>\n", fp);
+  return 0;
+}
 
-    fputs ("<tr><th scope=\"row\">", fp);
-    if (html_text (fp, json_get_string (task, "name", "")) == -1)
-      return -1;
-    fprintf (fp, "</th><td><span class=\"badge %s\">", step_colour (state));
-    if (html_text (fp, state) == -1)
-      return -1;
-    fprintf (fp, "</span></td><td class=\"number\">%" PRIu64 " MiB</td>"
-             "<td class=\"number\">%" PRIu64 " MiB</td></tr>\n",
-             json_get_u64 (progress, "completed", 0),
-             json_get_u64 (progress, "total", 0));
+/* Of the disks that have any. */
+static int
+print_charts (FILE *fp, const json_t *tasks, const struct chart *charts)
+{
+  const json_t *task;
+  double peak = 0;
+  size_t i, n = 0;
+
+  json_array_foreach (tasks, i, task) {
+    peak = MAX (peak, chart_peak (&charts[i]));
+    n += chart_peak (&charts[i]) > 0;
   }
-  fputs ("</tbody>\n</table>\n</div>\n<h3>Throughput</h3>\n"
-         "<p class=\"soft\">MiB of the disk per second; holes, which are not "
-         "read, count too.</p>\n", fp);
+  fputs ("<h3>Throughput</h3>\n", fp);
+  if (n == 0) {
+    fputs ("<p class=\"soft\">No curves: the copies did not run, or for less "
+           "than two seconds.</p>\n", fp);
+    return 0;
+  }
+  fputs ("<p class=\"soft\">What was read from the source over time (UTC); "
+         "holes are not read. All disks have the same scales.</p>\n"
+         "<div class=\"charts\">\n", fp);
   json_array_foreach (tasks, i, task) {
     const char *name = json_get_string (task, "name", "");
 
-    fputs ("<p class=\"disk\">", fp);
+    if (chart_peak (&charts[i]) <= 0)
+      continue;
+    fputs ("<figure><figcaption>", fp);
     if (html_text (fp, name) == -1)
       return -1;
-    fputs ("</p>\n", fp);
-    drawn = report_chart (fp, folder, n, i, name, from, to);
-    if (drawn == -1)
+    fputs ("</figcaption>\n", fp);
+    if (chart_draw (fp, &charts[i], name, peak) == -1)
       return -1;
-    if (drawn == 0)
-      fputs ("<p class=\"disk soft\">No curve: the copy was too short, or "
-             "did not run.</p>\n", fp);
+    fputs ("</figure>\n", fp);
   }
+  fputs ("</div>\n", fp);
   return 0;
 }
 
 static int
-print_list (FILE *fp, const char *title, const json_t *texts)
+print_disks (FILE *fp, const struct report *r, const json_t *vm,
+             const char *folder)
 {
+  const json_t *step = report_step (vm, run_step_name (STEP_DISK_TRANSFER));
+  const json_t *tasks = json_object_get (step, "tasks");
+  const size_t n = json_array_size (tasks);
+  CLEANUP_FREE struct chart *charts = calloc (n + 1, sizeof *charts);
+  size_t i;
+
+  if (charts == NULL) {
+    log_oom ();
+    return -1;
+  }
+  if (n == 0)
+    return 0;
+  for (i = 0; i < n; i++) {
+    chart_init (&charts[i], report_time (step, "started"),
+                report_end (r, step));
+    chart_read (&charts[i], folder, i);
+  }
+  if (print_disk_table (fp, r, tasks, charts) == -1)
+    return -1;
+  return print_charts (fp, tasks, charts);
+}
+
+static int
+print_errors (FILE *fp, const json_t *vm)
+{
+  const json_t *reasons =
+    json_object_get (json_object_get (vm, "error"), "reasons");
   const json_t *text;
   size_t i;
 
-  if (json_array_size (texts) == 0)
+  if (json_array_size (reasons) == 0)
     return 0;
-  fprintf (fp, "<h3>%s</h3>\n<ul>\n", title);
-  json_array_foreach (texts, i, text) {
-    fputs ("<li>", fp);
-    if (html_text (fp, json_string_value (text)) == -1)
+  fputs ("<h3>Errors</h3>\n<ul class=\"reasons\">\n", fp);
+  json_array_foreach (reasons, i, text)
+    if (html_element (fp, "li", NULL, json_string_value (text)) == -1)
       return -1;
-    fputs ("</li>\n", fp);
-  }
   fputs ("</ul>\n", fp);
   return 0;
 }
@@ -239,10 +266,10 @@ print_hook_output (FILE *fp, const char *folder, const char *step)
     return -1;
   if (*tail == '\0')
     return 0;
-  fputs ("<pre>", fp);
-  if (html_text (fp, tail) == -1)
+  fprintf (fp, "<h3>The last lines of %s</h3>\n", step);
+  if (html_element (fp, "pre", NULL, tail) == -1)
     return -1;
-  fputs ("</pre>\n", fp);
+  putc ('\n', fp);
   return 0;
 }
 
@@ -254,56 +281,34 @@ print_hooks (FILE *fp, const json_t *vm, const char *folder)
 
   for (i = 0; i < sizeof steps / sizeof *steps; i++) {
     const char *name = run_step_name (steps[i]);
-    const json_t *step = report_step (vm, name);
 
-    if (step == NULL)
-      continue;
-    fprintf (fp, "<h3>%s</h3>\n<p><span class=\"badge %s\">", name,
-             step_colour (step_state (step)));
-    if (html_text (fp, step_state (step)) == -1)
-      return -1;
-    fputs ("</span></p>\n", fp);
-    if (print_hook_output (fp, folder, name) == -1)
+    if (report_step (vm, name) && print_hook_output (fp, folder, name) == -1)
       return -1;
   }
   return 0;
 }
 
-/* What virt-v2v warned of. */
-static int
-print_conversion (FILE *fp, const char *folder)
-{
-  struct journal *j = journal_load (folder);
-  CLEANUP_JSON json_t *conversion = j ? journal_conversion (j) : NULL;
-
-  if (j)
-    journal_close (j);
-  return print_list (fp, "Warnings of the conversion",
-                     json_object_get (conversion, "warnings"));
-}
-
 int
-report_vm (FILE *fp, const struct report *r, const json_t *vm, size_t n)
+report_vm (FILE *fp, const struct report *r, const json_t *vm, size_t n,
+           bool open)
 {
   CLEANUP_FREE char *folder = report_vm_folder (r, vm);
-  const char *outcome = report_outcome (vm);
+  const enum report_state state = report_vm_state (r, vm);
 
   if (folder == NULL)
     return -1;
-  fprintf (fp, "<section id=\"vm-%zu\">\n<h2>", n);
-  if (html_text (fp, json_get_string (vm, "name", "")) == -1)
+  fprintf (fp, "<details class=\"card\"%s>\n<summary>",
+           open ? " open=\"open\"" : "");
+  if (html_element (fp, "h2", NULL, report_vm_name (vm)) == -1)
     return -1;
-  fputs (" ", fp);
-  html_badge (fp, report_colour (outcome), outcome);
-  fputs ("</h2>\n", fp);
-  if (print_timeline (fp, r, vm, n) == -1 ||
-      print_list (fp, "Errors", json_object_get
-                  (json_object_get (vm, "error"), "reasons")) == -1 ||
+  html_badge (fp, report_state_colour (state), report_state_name (state));
+  fprintf (fp, "</summary>\n<div id=\"vm-%zu\">\n", n);
+  if (print_errors (fp, vm) == -1 || report_vm_next (fp, r, vm) == -1 ||
+      report_vm_concerns (fp, r, vm) == -1 ||
       print_steps (fp, r, vm) == -1 ||
-      print_disks (fp, r, vm, n, folder) == -1 ||
-      print_hooks (fp, vm, folder) == -1 ||
-      print_conversion (fp, folder) == -1)
+      print_disks (fp, r, vm, folder) == -1 ||
+      print_hooks (fp, vm, folder) == -1 || print_facts (fp, vm) == -1)
     return -1;
-  fputs ("</section>\n", fp);
+  fputs ("</div>\n</details>\n", fp);
   return 0;
 }

@@ -27,14 +27,36 @@ run_samples_path (const char *vm_folder, size_t disk)
 }
 
 static void
-take (const struct run_vm *rv, size_t disk, uint64_t now)
+take (const struct run_vm *rv, size_t disk, uint64_t ms, uint64_t bytes)
 {
   CLEANUP_FREE char *path = run_samples_path (rv->folder, disk);
   CLEANUP_FCLOSE FILE *fp = path ? fopen (path, "ae") : NULL;
 
   if (fp)
-    fprintf (fp, "%" PRIu64 " %" PRIu64 "\n", now,
-             (uint64_t) atomic_load (&rv->status.tasks[disk].read));
+    fprintf (fp, "%" PRIu64 " %" PRIu64 "\n", ms, bytes);
+}
+
+/* Begin and end of a copy are samples too, so that short ones have two. */
+static void
+take_due (struct run_vm *rv, size_t disk, uint64_t now)
+{
+  struct task_status *task = &rv->status.tasks[disk];
+  const int phase = atomic_load (&task->phase);
+  const uint64_t started = atomic_load (&task->started);
+  const uint64_t completed = atomic_load (&task->completed);
+
+  if (started == 0 || task->sampled_end)
+    return;
+  if (!task->sampled_begin)
+    take (rv, disk, started, 0);
+  task->sampled_begin = true;
+  if (phase == PHASE_COMPLETED)
+    take (rv, disk, completed, atomic_load (&task->read));
+  else
+    take (rv, disk, now, atomic_load (&task->read));
+  /* A copy that fails does not complete, but the step does. */
+  task->sampled_end = phase == PHASE_COMPLETED ||
+    rv->status.steps[STEP_DISK_TRANSFER].phase == PHASE_COMPLETED;
 }
 
 void
@@ -49,8 +71,7 @@ run_samples_take (const struct run *run)
     ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&rv->status.lock);
 
     for (disk = 0; disk < rv->pre->vm.disks.len; disk++)
-      if (atomic_load (&rv->status.tasks[disk].phase) == PHASE_RUNNING)
-        take (rv, disk, ts.tv_sec * UINT64_C (1000) +
-              ts.tv_nsec / 1000000);
+      take_due (rv, disk, ts.tv_sec * UINT64_C (1000) +
+                ts.tv_nsec / 1000000);
   }
 }

@@ -151,10 +151,19 @@ vm_status_outcome (struct vm_status *status, enum run_outcome outcome)
   status->completed = time (NULL);
 }
 
+static uint64_t
+now_ms (void)
+{
+  struct timespec ts;
+
+  clock_gettime (CLOCK_REALTIME, &ts);
+  return ts.tv_sec * UINT64_C (1000) + ts.tv_nsec / 1000000;
+}
+
 void
 task_status_begin (struct task_status *task)
 {
-  atomic_store (&task->started, time (NULL));
+  atomic_store (&task->started, now_ms ());
   atomic_store (&task->phase, PHASE_RUNNING);
 }
 
@@ -162,7 +171,7 @@ void
 task_status_end (struct task_status *task)
 {
   atomic_store (&task->done, task->total);
-  atomic_store (&task->completed, time (NULL));
+  atomic_store (&task->completed, now_ms ());
   atomic_store (&task->phase, PHASE_COMPLETED);
 }
 
@@ -295,8 +304,9 @@ task_to_json (struct vm_status *status, size_t i)
       json_set_string (j, "phase", phase_names[phase]) == -1 ||
       set_progress (j, atomic_load (&task->done) / MIB_BYTES,
                     (task->total + MIB_BYTES - 1) / MIB_BYTES, true) == -1 ||
-      set_time (j, "started", atomic_load (&task->started)) == -1 ||
-      set_time (j, "completed", atomic_load (&task->completed)) == -1 ||
+      set_time (j, "started", atomic_load (&task->started) / 1000) == -1 ||
+      set_time (j, "completed",
+                atomic_load (&task->completed) / 1000) == -1 ||
       set_reasons (j, "error", status, phase_names[PHASE_RUNNING],
                    steps[STEP_DISK_TRANSFER].name, disk) == -1)
     return NULL;

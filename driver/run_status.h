@@ -53,7 +53,9 @@ struct task_status {
   atomic_uint_least64_t done;
   atomic_uint_least64_t read;   /* of these, from the source by this run */
   atomic_int phase;             /* enum run_phase */
-  atomic_int_least64_t started, completed;      /* time_t; 0: not yet */
+  atomic_uint_least64_t started, completed;     /* ms since the epoch; 0:
+                                   not yet */
+  bool sampled_begin, sampled_end;      /* by run_samples_take */
 };
 
 struct vm_status {
