@@ -9,13 +9,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
 #include "common/util/log.h"
+#include "common/util/monotonic.h"
 #include "common/util/strbuf.h"
 #include "driver/run.h"
+
+/* How often who waits for a disk asks whether to stop. */
+#define LOOK_UP_MS 200
 
 int
 run_schedule_init (struct run *run)
@@ -55,7 +58,7 @@ run_vm_shrink (struct run_vm *rv, unsigned disks)
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&rv->run->lock);
 
   schedule_shrink (&rv->run->schedule, index_of (rv), disks);
-  pthread_cond_signal (&rv->run->changed);
+  pthread_cond_broadcast (&rv->run->changed);
 }
 
 void
@@ -63,24 +66,24 @@ run_schedule_wake (struct run *run)
 {
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&run->lock);
 
-  pthread_cond_signal (&run->changed);
+  pthread_cond_broadcast (&run->changed);
 }
 
 bool
 run_vm_take_disk (struct run_vm *rv)
 {
-  const struct timespec pause = { .tv_nsec = 100000000 };
+  struct run *run = rv->run;
+  ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&run->lock);
 
+  schedule_wait (&run->schedule, index_of (rv));
   while (!run_vm_stopped (rv)) {
-    bool taken;
-
-    pthread_mutex_lock (&rv->run->lock);
-    taken = schedule_take (&rv->run->schedule, index_of (rv));
-    pthread_mutex_unlock (&rv->run->lock);
-    if (taken)
+    if (schedule_take (&run->schedule, index_of (rv)))
       return true;
-    nanosleep (&pause, NULL);
+    monotonic_cond_wait (&run->changed, &run->lock,
+                         monotonic_ms () + LOOK_UP_MS);
   }
+  schedule_leave (&run->schedule, index_of (rv));
+  pthread_cond_broadcast (&run->changed);
   return false;
 }
 
@@ -90,7 +93,7 @@ run_vm_give_disk (struct run_vm *rv)
   ACQUIRE_LOCK_FOR_CURRENT_SCOPE (&rv->run->lock);
 
   schedule_give (&rv->run->schedule, index_of (rv));
-  pthread_cond_signal (&rv->run->changed);
+  pthread_cond_broadcast (&rv->run->changed);
 }
 
 /* It could not be prepared, which has been reported. */

@@ -69,7 +69,7 @@ schedule_next (struct schedule *s)
 
     if (vm->begun || host->blocked)
       continue;
-    if (vm->disks <= s->max - host->in_flight) {
+    if (vm->disks + host->wanted <= s->max - host->in_flight) {
       host->in_flight += vm->disks;
       vm->begun = true;
       return i;
@@ -99,6 +99,18 @@ schedule_shrink (struct schedule *s, size_t i, unsigned disks)
   vm->disks = disks;
 }
 
+void
+schedule_wait (struct schedule *s, size_t i)
+{
+  s->hosts[s->vms[i].host].wanted++;
+}
+
+void
+schedule_leave (struct schedule *s, size_t i)
+{
+  s->hosts[s->vms[i].host].wanted--;
+}
+
 bool
 schedule_take (struct schedule *s, size_t i)
 {
@@ -107,6 +119,7 @@ schedule_take (struct schedule *s, size_t i)
   if (host->in_flight >= s->max)
     return false;
   host->in_flight++;
+  host->wanted--;
   return true;
 }
 

@@ -23,6 +23,7 @@
 struct schedule_host {
   const char *id;               /* NULL: the provider */
   unsigned in_flight;           /* disks of VMs that have begun */
+  unsigned wanted;              /* by VMs that have begun, beside these */
   bool blocked;                 /* private to schedule_next */
 };
 
@@ -62,9 +63,13 @@ extern void schedule_skip (struct schedule *s, size_t i);
 /* From now on VM I, which has begun, has at most DISKS in flight. */
 extern void schedule_shrink (struct schedule *s, size_t i, unsigned disks);
 
-/* One more disk is in flight on the host of VM I, beside those of the VM: if
- * there is room.  give: it is not any more.
+/* VM I, which has begun, wants one more disk in flight beside its own: no
+ * VM begins on its host before that is taken (wait, then take), or not
+ * wanted any more (leave).  take: true if there was room, and it is in
+ * flight; give: it is not any more.
  */
+extern void schedule_wait (struct schedule *s, size_t i);
+extern void schedule_leave (struct schedule *s, size_t i);
 extern bool schedule_take (struct schedule *s, size_t i);
 extern void schedule_give (struct schedule *s, size_t i);
 

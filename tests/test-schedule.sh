@@ -73,8 +73,9 @@ wait "$pid" || { cat "$tmp/log"; fail "status $?"; }
 'VM waits for room for 3, after those before it.' ] ||
   fail "it said: '$waited'"
 [ "$(most_at_once)" -eq 3 ] || fail "$(most_at_once) disks at once"
-[ "$(begun "$tmp/json")" = 'one two big four five' ] ||
-  fail "began as $(begun "$tmp/json")"
+# Two that begin at the same time can come in either order.
+grep -Eqx '(one two|two one) big (four five|five four)' \
+  <<<"$(begun "$tmp/json")" || fail "began as $(begun "$tmp/json")"
 [ "$(of big .conditions[0].type)" = Succeeded ] || fail "big still waits"
 all_right
 
@@ -83,11 +84,11 @@ rm -r "$out"
 sed "s|{type: ova, url: |{type: ova, settings: {maxInflight: \"1\"}, url: |" \
   "$tmp/plan.yaml" >"$tmp/one.yaml"
 ! cmp -s "$tmp/plan.yaml" "$tmp/one.yaml" || fail "no Provider to change"
-expect_status 0 "$NBDLIFT" run "$tmp/one.yaml" --output "$out" --rate=40M \
+expect_status 0 "$NBDLIFT" run "$tmp/one.yaml" --output "$out" --rate=6M \
   --vm one --vm two --vm four -q
 [ "$(most_at_once)" -eq 1 ] || fail "$(most_at_once) disks at once"
 rm -r "$out"
-expect_status 0 "$NBDLIFT" run "$tmp/one.yaml" --output "$out" --rate=10M \
+expect_status 0 "$NBDLIFT" run "$tmp/one.yaml" --output "$out" --rate=6M \
   --vm one --vm two --max-inflight=2 -q
 [ "$(most_at_once)" -eq 2 ] || fail "$(most_at_once) disks at once"
 

@@ -186,22 +186,39 @@ test_skip (void **state)
   schedule_free (&s);
 }
 
-/* A shared disk takes room of the host, beside the VMs. */
+/* A shared disk takes room of the host, beside the VMs; and before those
+ * that have not begun.
+ */
 static void
 test_take (void **state)
 {
-  static const struct spec specs[] = { { "a", 1 }, { "a", 2 } };
+  static const struct spec specs[] = {
+    { "a", 1 }, { "a", 2 }, { "a", 1 }, { "b", 2 },
+  };
   struct schedule s;
 
-  make (&s, 2, specs, 2);
-  assert_string_equal (begin (&s), "a");
+  make (&s, 2, specs, 4);
+  assert_string_equal (begin (&s), "ad");
+  schedule_wait (&s, 0);
   assert_true (schedule_take (&s, 0));
-  assert_false (schedule_take (&s, 1));
+  schedule_wait (&s, 0);
+  assert_false (schedule_take (&s, 0));
   schedule_shrink (&s, 0, 0);
   assert_string_equal (begin (&s), "");
+  assert_true (schedule_take (&s, 0));
   schedule_give (&s, 0);
+  assert_string_equal (begin (&s), "");
+  schedule_wait (&s, 0);
+  schedule_give (&s, 0);
+  assert_string_equal (begin (&s), "");
+  schedule_leave (&s, 0);
   assert_string_equal (begin (&s), "b");
-  assert_false (schedule_take (&s, 0));
+  schedule_shrink (&s, 1, 1);
+  schedule_wait (&s, 1);
+  assert_string_equal (begin (&s), "");
+  assert_true (schedule_take (&s, 1));
+  schedule_give (&s, 1);
+  assert_string_equal (begin (&s), "c");
   schedule_free (&s);
 }
 
