@@ -6,6 +6,7 @@
  * here wins; a path that starts with '/' or '.' is never a server.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,24 @@
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "plugins/ova/store.h"
+
+bool
+store_is_same (const struct store_stat *a, const struct store_stat *b)
+{
+  return a->size == b->size && a->mtime == b->mtime &&
+    a->mtime_nsec == b->mtime_nsec;
+}
+
+int
+store_changed (const char *name, const struct store_stat *before,
+               const struct store_stat *now)
+{
+  log_error ("%s: changed since it was first looked at (%" PRIu64 " bytes "
+             "then, %" PRIu64 " now): start again when nothing writes to it "
+             "any more", printable (name), before->size, now->size);
+  errno = EIO;
+  return -1;
+}
 
 void
 store_entries_free (store_entry_vector *entries)

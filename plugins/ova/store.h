@@ -30,6 +30,16 @@ struct store_stat {
   uint32_t mtime_nsec;
 };
 
+/* Is a file still what it was? */
+extern bool store_is_same (const struct store_stat *a,
+                           const struct store_stat *b);
+
+/* Report that the file NAME is not what it was BEFORE.  Always -1 with
+ * errno EIO.
+ */
+extern int store_changed (const char *name, const struct store_stat *before,
+                          const struct store_stat *now);
+
 struct store_entry {
   char *name;                   /* one component */
   enum store_kind kind;

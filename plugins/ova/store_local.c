@@ -69,14 +69,15 @@ path_of_fd (int fd, char path[PATH_MAX])
 struct local_blob {
   struct blob blob;
   int fd;
-  struct stat seen;
+  struct store_stat seen;
 };
 
 static int
 local_pread (struct blob *blob, void *buf, size_t count, uint64_t offset)
 {
   struct local_blob *b = (struct local_blob *) blob;
-  struct stat now;
+  struct store_stat now;
+  struct stat st;
   size_t got;
 
   if (pread_full (b->fd, buf, count, offset, &got) == -1) {
@@ -86,17 +87,15 @@ local_pread (struct blob *blob, void *buf, size_t count, uint64_t offset)
   }
 
   /* After the read, so that no change before its end is missed. */
-  if (fstat (b->fd, &now) == -1) {
+  if (fstat (b->fd, &st) == -1) {
     log_error ("%s: fstat: %m", printable (blob->name));
     return -1;
   }
-  if (got < count || now.st_size != b->seen.st_size ||
-      now.st_mtim.tv_sec != b->seen.st_mtim.tv_sec ||
-      now.st_mtim.tv_nsec != b->seen.st_mtim.tv_nsec) {
-    log_error ("%s: changed while it was read (%" PRIi64 " bytes before, %"
-               PRIi64 " now): start again when nothing writes to it any more",
-               printable (blob->name), (int64_t) b->seen.st_size,
-               (int64_t) now.st_size);
+  stat_of (&st, &now);
+  if (got < count || !store_is_same (&now, &b->seen)) {
+    log_error ("%s: changed while it was read (%" PRIu64 " bytes before, %"
+               PRIu64 " now): start again when nothing writes to it any more",
+               printable (blob->name), b->seen.size, now.size);
     errno = EIO;
     return -1;
   }
@@ -195,14 +194,8 @@ local_open (struct package_store *store, const char *folder,
   if (fd == -1)
     return NULL;
   stat_of (&st, &now);
-  if (expected &&
-      (now.size != expected->size || now.mtime != expected->mtime ||
-       now.mtime_nsec != expected->mtime_nsec)) {
-    log_error ("%s: changed since it was first looked at (%" PRIu64
-               " bytes then, %" PRIu64 " now): start again when nothing "
-               "writes to it any more", printable (name), expected->size,
-               now.size);
-    errno = EIO;
+  if (expected && !store_is_same (&now, expected)) {
+    store_changed (name, expected, &now);
     return NULL;
   }
 
@@ -217,7 +210,7 @@ local_open (struct package_store *store, const char *folder,
   name = NULL;
   b->fd = fd;
   fd = -1;
-  b->seen = st;
+  b->seen = now;
   if (stat_r)
     *stat_r = now;
   return &b->blob;

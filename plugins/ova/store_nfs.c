@@ -151,22 +151,6 @@ nfs_stat (struct package_store *store, const char *path,
 
 /* Reads. */
 
-static bool
-is_same (const struct store_stat *a, const struct store_stat *b)
-{
-  return a->size == b->size && a->mtime == b->mtime &&
-    a->mtime_nsec == b->mtime_nsec;
-}
-
-static int
-report_change (const char *name, uint64_t before, uint64_t now)
-{
-  log_error ("%s: changed since it was first looked at (%" PRIu64 " bytes "
-             "then, %" PRIu64 " now): start again when nothing writes to it "
-             "any more", printable (name), before, now);
-  return -ECANCELED;
-}
-
 struct read_arg {
   struct nfs_blob *blob;
   uint8_t *buf;
@@ -192,8 +176,10 @@ do_read (struct nfs_session *n, void *opaque)
     r = nfs_session_pread (n, fh, arg->buf, arg->count, arg->offset, &now);
     if (r < 0)
       return r;
-    if (r == 0 || !is_same (&now, &b->seen))
-      return report_change (b->blob.name, b->seen.size, now.size);
+    if (r == 0 || !store_is_same (&now, &b->seen)) {
+      store_changed (b->blob.name, &b->seen, &now);
+      return -ECANCELED;        /* is reported */
+    }
     arg->buf += r;
     arg->offset += r;
     arg->count -= r;
@@ -248,9 +234,8 @@ nfs_open (struct package_store *store, const char *folder, const char *path,
     errno = EINVAL;
     return NULL;
   }
-  if (expected && !is_same (&st, expected)) {
-    report_change (name, expected->size, st.size);
-    errno = EIO;
+  if (expected && !store_is_same (&st, expected)) {
+    store_changed (name, expected, &st);
     return NULL;
   }
 
