@@ -9,8 +9,10 @@
  * answer as JSON on standard output; see convert_addresses.c.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/include/cleanup.h"
 #include "common/json/json.h"
@@ -90,9 +92,26 @@ answer (const struct guest_net_report *report)
   return 0;
 }
 
+static volatile sig_atomic_t stopped;
+
+/* Told to stop, by the driver or because it has ended: so is the
+ * appliance, whereupon whatever waits for it fails.  Then libguestfs removes
+ * its sockets, which it has in /tmp and not where TMPDIR says.
+ */
+static void
+stop (int sig)
+{
+  if (!stopped) {
+    stopped = 1;
+    if (getpgrp () == getpid ())
+      kill (0, SIGTERM);
+  }
+}
+
 int
 main (int argc, char *argv[])
 {
+  const struct sigaction action = { .sa_handler = stop };
   CLEANUP_JSON json_t *request = json_loadf (stdin, 0, NULL);
   CLEANUP_GUEST_NET_REPORT struct guest_net_report report = {
     .kept = EMPTY_VECTOR,
@@ -102,6 +121,7 @@ main (int argc, char *argv[])
   struct guest_files files;
   int r;
 
+  sigaction (SIGTERM, &action, NULL);
   if (request == NULL) {
     log_error ("nbdlift-guest is started by nbdlift, not by hand");
     return 2;
@@ -110,7 +130,7 @@ main (int argc, char *argv[])
     return 1;
   guest = guest_open (request);
   if (guest == NULL)
-    return errno == EAGAIN ? GUEST_NOT_STARTED : 1;
+    return errno == EAGAIN && !stopped ? GUEST_NOT_STARTED : 1;
   guest_get_files (guest, &files);
   r = guest_net_preserve (&files, &nics, &report);
   if (guest_close (guest) == -1 || r == -1)
