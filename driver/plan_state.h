@@ -83,10 +83,10 @@ extern bool plan_undo_is_called (const json_t *status,
  */
 extern int plan_undo_mark_cancelled (json_t *status, const char *id);
 
-/* Undo what was made for the VM, which has not been migrated: manifest, volumes,
- * power of the source, and last its folder, until which all this can be
- * done again.  J can be NULL: nothing is known of it.  0, or -1 reported
- * and *STATUS set.
+/* Undo what was made for the VM, which has not been migrated: manifest,
+ * volumes, power of the source, and last its folder, until which all this
+ * can be done again.  J can be NULL: nothing is known of it.  0, or -1
+ * reported and *STATUS set.
  */
 extern int plan_undo_vm (struct plan_undo *u, struct journal *j,
                          const char *target, bool keep_finished,

@@ -17,7 +17,7 @@
 /* How we know our own file again. */
 #define MARK "# Written by nbdlift."
 
-enum whose { NOBODYS, OURS, ANOTHERS };
+enum whose { NOBODYS, OURS, THEIRS };
 
 /* Who has written the file at PATH?  0, or -1 reported. */
 static int
@@ -36,7 +36,7 @@ look_whose (const char *path, enum whose *whose)
     return -1;
   }
   *whose = fgets (line, sizeof line, fp) != NULL &&
-    strcmp (line, MARK) == 0 ? OURS : ANOTHERS;
+    strcmp (line, MARK) == 0 ? OURS : THEIRS;
   return 0;
 }
 
@@ -48,7 +48,7 @@ check_ours (const char *path)
 
   if (look_whose (path, &whose) == -1)
     return -1;
-  if (whose != ANOTHERS)
+  if (whose != THEIRS)
     return 0;
   log_error ("%s was not written by nbdlift: it is left as it is; choose "
              "another output directory, or remove it", printable (path));
@@ -107,7 +107,7 @@ directory_unpublish (void *target, const char *namespace_, const char *vm,
 
   if (path == NULL || look_whose (path, &whose) == -1)
     return -1;
-  if (whose == ANOTHERS)
+  if (whose == THEIRS)
     log_warning ("%s was not written by nbdlift: it is left as it is",
                  printable (path));
   if (whose != OURS)
