@@ -165,9 +165,9 @@ check_state (const struct look *look)
     return -1;
   if (vm->vm.power == VM_POWER_OFF &&
       add (look, "vmware.vm_powered_off.detected", "The VM is off",
-           "Warning", "Its IP addresses are not known: it must run when "
-           "the plan is checked for preserveStaticIPs to have an "
-           "effect.") == -1)
+           "Warning", "Its IP addresses are not known: without them "
+           "preserveStaticIPs goes by the guest's own files, and for Windows "
+           "has no effect. Check the plan while it runs.") == -1)
     return -1;
   return 0;
 }
@@ -456,8 +456,8 @@ check_addresses (const struct look *look)
     return 0;
   return add (look, "vmware.vm_missing_ip.detected",
               "The addresses of the guest are not known", "Warning",
-              "VMware Tools report none, so that preserveStaticIPs has no "
-              "effect.");
+              "VMware Tools report none: preserveStaticIPs goes by the "
+              "guest's own files, and for Windows has no effect.");
 }
 
 int
