@@ -223,12 +223,36 @@ read_marker (const struct conversion *c, struct convert_result *result)
   return convert_result_of_json (j, result) == -1 ? -1 : 1;
 }
 
+/* The system must not be on a disk that others have too: what virt-v2v has
+ * done there is dropped.  A logical volume is believed not to be.
+ */
+static int
+check_root (const struct conversion *c, const struct convert_result *result)
+{
+  static const char prefix[] = "/dev/sd";
+  const size_t n = strlen (prefix);
+  size_t i;
+
+  if (result->root == NULL || strncmp (result->root, prefix, n) != 0)
+    return 0;
+  i = (unsigned char) result->root[n] - (size_t) 'a';
+  if (i >= c->overlays.len || !c->disks[i].keep)
+    return 0;
+  log_error ("the guest's system is on %s, which is a disk that other VMs "
+             "share (%s): it cannot be converted for each of them; set "
+             "skipGuestConversion", printable (result->root),
+             printable (c->disks[i].path));
+  errno = EINVAL;
+  return -1;
+}
+
 static int
 convert_overlays (const struct conversion *c, struct convert_result *result)
 {
   remove_overlays (c);
   if (create_overlays (c) == -1 || write_domain (c) == -1 ||
       v2v_run (c->vm, c->xml_file, c->options, result) == -1 ||
+      check_root (c, result) == -1 ||
       (c->options->static_ips &&
        v2v_keep_addresses (c->vm, &c->overlays, c->options, result) == -1) ||
       write_marker (c, result) == -1) {

@@ -35,6 +35,8 @@ struct convert_options {
 struct convert_result {
   char *osinfo;                 /* "debian12", or NULL */
   char *os_name;                /* product name, or NULL */
+  char *root;                   /* device of the root file system, as virt-v2v
+                                   calls it ("/dev/sda1"), or NULL */
   enum vm_firmware firmware;    /* found in the guest */
   bool virtio;                  /* block and net drivers are there */
   string_vector warnings;       /* what virt-v2v warned of */

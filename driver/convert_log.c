@@ -129,7 +129,7 @@ struct value {
 };
 
 struct facts {
-  struct value osinfo, distro, product, firmware, block_bus, net_bus;
+  struct value osinfo, distro, product, firmware, block_bus, net_bus, root;
 };
 
 static const struct {
@@ -142,6 +142,7 @@ static const struct {
   { "i_firmware = ", offsetof (struct facts, firmware) },
   { "gcaps_block_bus = ", offsetof (struct facts, block_bus) },
   { "gcaps_net_bus = ", offsetof (struct facts, net_bus) },
+  { "i_root = ", offsetof (struct facts, root) },
 };
 
 /* Lines of the guest's own programs can stand between those of virt-v2v,
@@ -229,6 +230,9 @@ v2v_learn (const char *log_text, size_t len, struct convert_result *result)
   if (is_known (&facts.product) &&
       copy_product (&facts, &result->os_name) == -1)
     return -1;
+  if (is_known (&facts.root) &&
+      copy_value (&facts.root, &result->root) == -1)
+    return -1;
   /* "BIOS", or "UEFI [/dev/sda1]" with the ESPs. */
   if (starts_with (&facts.firmware, "UEFI"))
     result->firmware = VM_FIRMWARE_UEFI;
@@ -244,6 +248,7 @@ convert_result_free (struct convert_result *r)
 {
   free (r->osinfo);
   free (r->os_name);
+  free (r->root);
   string_vector_free (&r->warnings);
   string_vector_free (&r->kept);
   string_vector_free (&r->lost);

@@ -274,7 +274,7 @@ for a; do
   xml=$a
 done
 echo '{ "message": "Opening the source", "type": "message" }' >&"$fd"
-echo 'i_root = /dev/sda1'
+echo "i_root = ${FAKE_ROOT:-/dev/sda1}"
 files=$(sed -n 's|.*source file=.\([^"'\'']*\)["'\''].*|\1|p' "$xml")
 for f in $files; do
   qemu-io -f qcow2 -c 'write -q -P 0x5a 0 64k' "$f" || exit 1
@@ -286,6 +286,12 @@ chmod +x "$tmp/bin/virt-v2v-in-place"
 out=$tmp/out9
 plan_spec='skipGuestConversion: false' make_plan "$tmp/ova" g-1 g-2 g-3 \
   >"$tmp/plan.yaml"
+PATH=$tmp/bin:$PATH FAKE_DISKS=$tmp/disks FAKE_ROOT=/dev/sdb2 \
+  expect_status 6 run
+[ "$(grep -c "system is on /dev/sdb2, .* other VMs share" <<<"$output")" -ge \
+  3 ] || fail "not said of each"
+same_disk "$tmp/5.raw" "$out/target/plan1-g-2-disk-1/disk.img"
+rm "$tmp/disks"
 PATH=$tmp/bin:$PATH FAKE_DISKS=$tmp/disks expect_status 0 run
 [ "$(wc -l <"$tmp/disks")" -eq 9 ] || fail "virt-v2v did not see all disks"
 head -c 65536 /dev/zero | tr '\0' Z >"$tmp/mark"
