@@ -15,6 +15,7 @@
 #include "common/include/checked.h"
 #include "common/include/cleanup.h"
 #include "common/include/minmax.h"
+#include "common/util/digest.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "driver/convert.h"
@@ -274,10 +275,38 @@ forget_outdated (struct run_vm *rv)
   return begin_again (rv);
 }
 
+/* The name on the target must not be that of another VM, whose manifests
+ * ours would replace: Forklift's VMAlreadyExists.
+ */
+static int
+check_name (struct run_vm *rv)
+{
+  const char *ns = rv->run->session->plan->target_namespace;
+  const char *ours = rv->pre->vm.id ? rv->pre->vm.id : "";
+  CLEANUP_FREE char *id = NULL;
+  char uuid[UUID_TEXT_SIZE];
+
+  if (rv->run->target_ops->published (rv->run->target, ns,
+                                      rv->pre->names.vm, &id) == -1)
+    return -1;
+  if (id == NULL || strcmp (id, ours) == 0)
+    return 0;
+  /* So it is written if the id cannot be a label. */
+  if (uuid_of_strings (&ours, 1, uuid) == -1)
+    return -1;
+  if (strcmp (id, uuid) == 0)
+    return 0;
+  log_error ("the output has a VM %s/%s already, of another VM of the source "
+             "(%s): set targetName, or use another output directory", ns,
+             rv->pre->names.vm, printable (id));
+  errno = EEXIST;
+  return -1;
+}
+
 int
 run_make_volumes (struct run_vm *rv)
 {
-  if (make_all (rv) == -1 || forget_outdated (rv) == -1 ||
+  if (check_name (rv) == -1 || make_all (rv) == -1 || forget_outdated (rv) == -1 ||
       forget_missing (rv) == -1 ||
       forget_old_copies (rv) == -1) {
     rv->result = STATUS_TARGET;

@@ -201,6 +201,7 @@ const struct target_ops target_directory = {
   .create = directory_create,
   .finish = directory_finish,
   .publish = directory_publish,
+  .published = directory_published,
   .unpublish = directory_unpublish,
   .remove = directory_remove,
   .remove_owned = directory_remove_owned,

@@ -42,6 +42,8 @@ extern char *directory_find (const char *spec, const char *namespace_,
 extern int directory_publish (void *target, const char *namespace_,
                               const char *vm, const json_t *objects,
                               char **where);
+extern int directory_published (void *target, const char *namespace_,
+                                const char *vm, char **id);
 extern int directory_unpublish (void *target, const char *namespace_,
                                 const char *vm, string_vector *removed);
 

@@ -98,6 +98,59 @@ directory_publish (void *target, const char *namespace_, const char *vm,
   return 0;
 }
 
+/* The value on LINE, "    vmID: VALUE" or "    vmID: \"VALUE\"", as
+ * json_write_yaml writes a label; in place, NULL if it is another line.
+ */
+static char *
+vm_id_of (char *line)
+{
+  static const char key[] = "    vmID: ";
+  char *value = line + sizeof key - 1;
+  size_t n;
+
+  if (strncmp (line, key, sizeof key - 1) != 0)
+    return NULL;
+  value[strcspn (value, "\n")] = '\0';
+  n = strlen (value);
+  if (n >= 2 && value[0] == '"' && value[n - 1] == '"') {
+    value[n - 1] = '\0';
+    value++;
+  }
+  return value;
+}
+
+int
+directory_published (void *target, const char *namespace_, const char *vm,
+                     char **id)
+{
+  CLEANUP_FREE char *path = manifest_path (target, namespace_, vm);
+  CLEANUP_FCLOSE FILE *fp = NULL;
+  CLEANUP_FREE char *line = NULL;
+  char *value;
+  size_t cap = 0;
+  enum whose whose;
+
+  *id = NULL;
+  if (path == NULL || check_ours (path) == -1 ||
+      look_whose (path, &whose) == -1)
+    return -1;
+  if (whose == NOBODYS)
+    return 0;
+  fp = fopen (path, "re");
+  if (fp == NULL) {
+    log_error ("%s: %m", printable (path));
+    return -1;
+  }
+  while (getline (&line, &cap, fp) != -1) {
+    value = vm_id_of (line);
+    if (value) {
+      *id = format_text ("%s", value);
+      return *id ? 0 : -1;
+    }
+  }
+  return 0;
+}
+
 int
 directory_unpublish (void *target, const char *namespace_, const char *vm,
                      string_vector *removed)

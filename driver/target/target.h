@@ -67,6 +67,13 @@ struct target_ops {
   int (*publish) (void *target, const char *namespace_, const char *vm,
                   const json_t *objects, char **where);
 
+  /* Whose manifests are there under the name VM, before any are published:
+   * *ID is the label vmID of the VirtualMachine, malloc'ed, or NULL for
+   * nobody's.  -1, reported: not written by us (EEXIST), or not readable.
+   */
+  int (*published) (void *target, const char *namespace_, const char *vm,
+                    char **id);
+
   /* Remove the manifests of VM, if we have written them; what was removed
    * is appended to REMOVED.  0 or -1 reported.
    */
