@@ -31,6 +31,7 @@ cat >"$tmp/vc.json" <<EOF
 EOF
 start_vcsim "$tmp/vc.json"
 
+# shellcheck disable=SC2120 # expect_status gives arguments
 run () {
   "$NBDLIFT" run "$tmp/plan.yaml" --output "$out" "$@"
 }
@@ -109,6 +110,7 @@ vcsim_power two on
 vcsim_rule '{"where": "folder", "path": "two-flat.vmdk", "status": 404}'
 vsphere_plan "name: one" "name: two" >"$tmp/plan.yaml"
 status=0
+# shellcheck disable=SC2119
 run >"$tmp/log" 2>&1 || status=$?
 cat "$tmp/log"
 [ "$status" -eq 7 ] || [ "$status" -eq 4 ] || fail "status $status"
