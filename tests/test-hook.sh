@@ -201,13 +201,13 @@ slow="- hosts: localhost
 
 # 5. The deadline ends all that the hook has started.
 rm -rf "$out" "$tmp/calls"
-{ plan Web_1; hook before 'deadline: 4' <<<"$slow"
+{ plan Web_1; hook before 'deadline: 10' <<<"$slow"
   tell after | hook after; } >"$tmp/plan.yaml"
 SECONDS=0
 run 1
 [ -e "$tmp/up" ] || fail 'ended before it had begun'
-[ "$SECONDS" -lt 20 ] || fail "a deadline of 4 s took $SECONDS s"
-expect_output 'hook mig/before was ended after its deadline of 4 s'
+[ "$SECONDS" -lt 40 ] || fail "a deadline of 10 s took $SECONDS s"
+expect_output 'hook mig/before was ended after its deadline of 10 s'
 ! left_running || fail 'the hook is still running'
 nothing_left
 
