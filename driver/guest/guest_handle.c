@@ -49,6 +49,15 @@ failed (struct guest_handle *guest, const char *what)
 
 /*---- guest_files ----*/
 
+/* Links that lead nowhere, or in a circle, are as good as none. */
+static bool
+leads_nowhere (struct guest_handle *guest)
+{
+  const int err = guestfs_last_errno (guest->g);
+
+  return err == ELOOP || err == ENOTDIR || err == ENOENT;
+}
+
 /* Errors of ours that say that something is not there. */
 static char *
 absent (int err)
@@ -68,7 +77,7 @@ read_file (void *opaque, const char *path)
 
   r = guestfs_is_file_opts (guest->g, path, GUESTFS_IS_FILE_OPTS_FOLLOWSYMLINKS,
                             1, -1);
-  if (r == 0)
+  if (r == 0 || (r == -1 && leads_nowhere (guest)))
     return absent (ENOENT);
   size = r == 1 ? guestfs_filesize (guest->g, path) : -1;
   if (size == -1) {
@@ -121,7 +130,7 @@ list_folder (void *opaque, const char *path, string_vector *names)
 
   r = guestfs_is_dir_opts (guest->g, path, GUESTFS_IS_DIR_OPTS_FOLLOWSYMLINKS,
                            1, -1);
-  if (r == 0)
+  if (r == 0 || (r == -1 && leads_nowhere (guest)))
     return 0;
   if (r == 1)
     list = guestfs_ls (guest->g, path);
@@ -162,40 +171,56 @@ add_disks (struct guest_handle *guest, const json_t *disks)
   return 0;
 }
 
-/* Try each passphrase on each encrypted device; one that none opens may
- * be of no use here.
+/* Try each passphrase on DEVICE if it is encrypted; one that none opens may
+ * be of no use here.  True if it is open.
+ */
+static bool
+open_device (struct guest_handle *guest, const char *device, unsigned number,
+             const json_t *keys)
+{
+  CLEANUP_FREE char *type = guestfs_vfs_type (guest->g, device);
+  const char *key;
+  char name[32];
+  size_t i;
+
+  if (type == NULL || strcmp (type, "crypto_LUKS") != 0)
+    return false;
+  snprintf (name, sizeof name, "nbdlift%u", number);
+  for (i = 0; i < json_array_size (keys); i++) {
+    key = json_string_value (json_array_get (keys, i));
+    if (key && guestfs_cryptsetup_open (guest->g, device, key, name,
+                                        -1) == 0)
+      return true;
+  }
+  return false;
+}
+
+/* Encrypted partitions, with logical volumes in them, or encrypted logical
+ * volumes.
  */
 static int
 open_encrypted (struct guest_handle *guest, const json_t *keys)
 {
-  CLEANUP_STRINGS char **types = NULL;
-  bool any = false;
-  char name[32];
-  size_t i, k;
+  static char **(*const lists[]) (guestfs_h *g) = {
+    guestfs_list_devices, guestfs_list_partitions, guestfs_lvs,
+  };
+  unsigned number = 0;
+  bool any;
+  size_t k, i;
 
   if (json_array_size (keys) == 0)
     return 0;
-  types = guestfs_list_filesystems (guest->g);
-  if (types == NULL)
-    return failed (guest, "the guest's file systems");
-  guestfs_push_error_handler (guest->g, NULL, NULL);
-  for (i = 0; types[i] && types[i + 1]; i += 2) {
-    if (strcmp (types[i + 1], "crypto_LUKS") != 0)
-      continue;
-    snprintf (name, sizeof name, "luks%zu", i / 2);
-    for (k = 0; k < json_array_size (keys); k++) {
-      const char *key = json_string_value (json_array_get (keys, k));
+  for (k = 0; k < sizeof lists / sizeof lists[0]; k++) {
+    CLEANUP_STRINGS char **devices = lists[k] (guest->g);
 
-      if (key && guestfs_cryptsetup_open (guest->g, types[i], key, name,
-                                          -1) == 0) {
-        any = true;
-        break;
-      }
-    }
+    if (devices == NULL)
+      return failed (guest, "the guest's devices");
+    any = false;
+    for (i = 0; devices[i]; i++)
+      any |= open_device (guest, devices[i], number++, keys);
+    if (any && guestfs_lvm_scan (guest->g, 1) == -1)
+      return failed (guest, "the guest's logical volumes");
   }
-  guestfs_pop_error_handler (guest->g);
-  if (any && guestfs_lvm_scan (guest->g, 1) == -1)
-    return failed (guest, "the guest's logical volumes");
   return 0;
 }
 
