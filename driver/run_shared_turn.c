@@ -227,28 +227,27 @@ finish (struct run_vm *rv, size_t i)
   return attach (rv, i);
 }
 
-/* The disk has changed since it was copied, which is complete. */
-static enum exit_status
-replace (struct run_vm *rv, size_t i)
+/* The disk has changed since it was copied.  Nobody else must use that
+ * copy, if it is complete.  0, or -1 reported.
+ */
+static int
+check_unused (const struct run_vm *rv, const struct run_shared *rs)
 {
-  const struct run_shared *rs = rv->shared[i];
   CLEANUP_FREE char *plan = journal_published (rs->journal);
-  const int used = shared_disk_has_users (rs->folder,
-                                          rv->run->session->plan,
-                                          rv->pre->names.vm);
+  int used;
 
+  if (!atomic_load (&rs->complete))
+    return 0;
+  used = shared_disk_has_users (rs->folder, rv->run->session->plan,
+                                rv->pre->names.vm);
   if (used == -1)
-    return STATUS_FAILED;
-  if (plan || used == 1) {
-    log_error ("this shared disk has changed on the source since it was "
-               "copied, and another VM uses that copy: cancel that VM or "
-               "remove it with %s, or use another output folder",
-               rs->volume->final_path);
-    return STATUS_FAILED;
-  }
-  log_warning ("this shared disk has changed on the source since it was "
-               "copied: it is copied again");
-  return begin_again (rv, i);
+    return -1;
+  if (plan == NULL && used == 0)
+    return 0;
+  log_error ("this shared disk has changed on the source since it was copied, "
+             "and another VM uses that copy: cancel that VM or remove it with "
+             "%s, or use another output folder", rs->volume->final_path);
+  return -1;
 }
 
 /* In RV's turn.  As run_shared_begin. */
@@ -268,6 +267,8 @@ decide (struct run_vm *rv, size_t i, enum exit_status *status)
     *status = attach (rv, i);
     return *status == STATUS_OK ? 0 : -1;
   }
+  if (changed && check_unused (rv, rs) == -1)
+    return -1;
   if (!rv->run->session->plan->migrate_shared_disks) {
     log_error ("this shared disk %s, and migrateSharedDisks is false: set it "
                "to true to have it copied", changed ?
@@ -276,9 +277,11 @@ decide (struct run_vm *rv, size_t i, enum exit_status *status)
     return -1;
   }
   *status = check_power (rs, rv);
-  if (*status == STATUS_OK && changed)
-    *status = atomic_load (&rs->complete) ? replace (rv, i) :
-      begin_again (rv, i);
+  if (*status == STATUS_OK && changed) {
+    log_warning ("this shared disk has changed on the source since it was "
+                 "copied: it is copied again");
+    *status = begin_again (rv, i);
+  }
   if (*status != STATUS_OK)
     return -1;
   if (journal_disk_state (rs->journal, 0) != JOURNAL_DISK_COPIED)

@@ -254,6 +254,20 @@ wait_no_servers
 left=$(find "$out" -name '*disk*'; find "$out" -name .shared)
 [ -z "$left" ] || fail "left behind: $left"
 
+echo "== it has changed on the source since"
+out=$tmp/out10
+expect_status 0 "$NBDLIFT" run "$tmp/plan1.yaml" --output "$out"
+touch -d '2 hours' "$tmp/ova/g.ova"
+for migrate in true false; do
+  plan_name=plan2 plan_spec="skipGuestConversion: true
+migrateSharedDisks: $migrate" make_plan "$tmp/ova" g-3 >"$tmp/plan2.yaml"
+  expect_error 'has changed on the source .*another VM uses that copy' \
+    "$NBDLIFT" run "$tmp/plan2.yaml" --output "$out"
+  [ "$status" -eq 1 ] || fail "status $status"
+  [ ! -e "$out/target/g-3.yaml" ]
+done
+same_disk "$tmp/5.raw" "$(volume_of "$out" g-2 1)"
+
 echo "== a boot disk that is shared cannot be converted"
 make_ova --name b --format raw --systems 2 --attach 2:1 \
   "$tmp/ova/b.ova" "$tmp/1.raw"
