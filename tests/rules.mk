@@ -64,7 +64,7 @@ RUN_TESTS = BUILD=$(BUILD) SAN=$(SAN) TESTS='$(TESTS)' tests/run
 
 .PHONY: check check-now check-quick
 check: ## run all tests; TESTS='PATTERN ...' selects
-	.ci/deps build run test vcsim guest
+	.ci/deps build run test vcsim guest browser
 	$(MAKE) check-now
 # Without TESTS the guests are made here, before the time limits begin.
 check-now: all $(UNIT_BINS) $(VCSIM) $(if $(TESTS),,$(GUESTS))
