@@ -178,9 +178,10 @@ extern void run_schedule_wake (struct run *run);
  * there.  0, or -1 with RV->result set.
  */
 extern int run_make_volumes (struct run_vm *rv);
-/* Make or find the volume of disk I.  NULL reported. */
-extern struct target_volume *run_create_volume (const struct run_vm *rv,
-                                                size_t i, const char *owner);
+/* Make or find the volume of disk I.  0, or -1 reported: *VOLUME is NULL. */
+extern int run_create_volume (const struct run_vm *rv, size_t i,
+                              const char *owner,
+                              struct target_volume **volume);
 /* True if disk I has still to be copied, or attached if it is shared. */
 extern bool run_must_copy (const struct run_vm *rv, size_t i);
 /* True if an earlier run may have copied a part of D, which is at PLACE. */

@@ -116,8 +116,9 @@ open_shared (struct run_vm *rv, size_t i, struct run_shared *rs)
       run_make_folders (rs->folder) == -1 ||
       open_journal (rs, &rv->pre->vm.disks.ptr[i]) == -1)
     return -1;
-  rs->volume = run_create_volume (rv, i, rs->owner);
-  return rs->volume ? settle (rv, i, rs) : -1;
+  if (run_create_volume (rv, i, rs->owner, &rs->volume) == -1)
+    return -1;
+  return settle (rv, i, rs);
 }
 
 /* The shared disk that disk I of RV is.  NULL reported. */
@@ -241,7 +242,7 @@ run_shared_forget (struct run_vm *rv)
   size_t i;
 
   for (i = 0; manifest == NULL && i < rv->pre->vm.disks.len; i++)
-    if (rv->pre->disks[i].shared && i < journal_nr_disks (rv->journal) &&
+    if (i < journal_nr_disks (rv->journal) && rv->pre->disks[i].shared &&
         journal_disk_state (rv->journal, i) != JOURNAL_DISK_NEW)
       journal_forget_disk (rv->journal, i);
 }

@@ -172,8 +172,7 @@ begin_again (struct run_vm *rv, size_t i)
                                rv->pre->names.pvc[i], rs->owner) == -1)
     return STATUS_TARGET;
   target_volume_free (rs->volume);
-  rs->volume = run_create_volume (rv, i, rs->owner);
-  if (rs->volume == NULL)
+  if (run_create_volume (rv, i, rs->owner, &rs->volume) == -1)
     return STATUS_TARGET;
   return journal_forget_all (rs->journal) == -1 ? STATUS_FAILED : STATUS_OK;
 }

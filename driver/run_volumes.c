@@ -36,8 +36,9 @@ run_owner (const struct run_vm *rv, size_t i)
   return owner;
 }
 
-struct target_volume *
-run_create_volume (const struct run_vm *rv, size_t i, const char *owner)
+int
+run_create_volume (const struct run_vm *rv, size_t i, const char *owner,
+                   struct target_volume **volume)
 {
   const struct session *s = rv->run->session;
   const struct vm_disk *d = &rv->pre->vm.disks.ptr[i];
@@ -53,7 +54,8 @@ run_create_volume (const struct run_vm *rv, size_t i, const char *owner)
     .volume_mode = row ? row->volume_mode : NULL,
   };
 
-  return rv->run->target_ops->create (rv->run->target, &spec, owner);
+  *volume = rv->run->target_ops->create (rv->run->target, &spec, owner);
+  return *volume ? 0 : -1;
 }
 
 static int
@@ -61,9 +63,7 @@ make_volume (struct run_vm *rv, size_t i)
 {
   CLEANUP_FREE char *owner = run_owner (rv, i);
 
-  if (owner)
-    rv->volumes[i] = run_create_volume (rv, i, owner);
-  return rv->volumes[i] ? 0 : -1;
+  return owner ? run_create_volume (rv, i, owner, &rv->volumes[i]) : -1;
 }
 
 struct run_disk
