@@ -223,13 +223,15 @@ make_names (const struct look *look, const preflight_vm_vector *all,
                      &p->names);
   if (r == 0)
     r = preflight_name_shared (look, all, n);
-  if (r == -1 && (errno == EINVAL || errno == EEXIST)) {
+  if (r == 0)
+    r = 1;
+  else if (errno == EINVAL || errno == EEXIST) {
     *problem = "NotValid";
     *message = log_scope_take (&scope);
     r = 0;
   }
-  else if (r == 0)
-    r = 1;
+  else
+    r = -1;
   log_scope_leave (&scope);
   return r;
 }

@@ -232,9 +232,10 @@ copy_volume (struct disk_job *job, int fd, struct log_scope *scope)
     .uri = served_uri (job->t->served, job->i),
     .name = d->name,
   };
+  const unsigned share = MAX (ALL_CONNECTIONS / rv->run->copies, 1U);
+  const unsigned connections = MIN (share, (unsigned) MAX_CONNECTIONS);
   const struct copy_options options = {
-    .connections = MIN (MAX (ALL_CONNECTIONS / rv->run->copies, 1U),
-                        (unsigned) MAX_CONNECTIONS),
+    .connections = connections,
     /* nbdkit keeps a buffer of this size for each of its threads. */
     .request_size = rv->run->copies > ALL_CONNECTIONS / 2 ? MIB : 0,
     .target_is_zero = !job->resumed && (v->is_zero || !v->block),

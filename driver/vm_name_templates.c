@@ -245,7 +245,7 @@ pvc_data (const struct plan *plan, const struct plan_vm *pvm,
   size_t n;
 
   /* As a part of a label: dots become dashes. */
-  for (n = 0; vm_target[n] && n < VM_NAME_MAX; ++n)
+  for (n = 0; n < VM_NAME_MAX && vm_target[n]; ++n)
     name[n] = vm_target[n] == '.' ? '-' : vm_target[n];
   name[n] = '\0';
   j = json_pack ("{s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:s, s:s, s:s, s:s, "

@@ -143,7 +143,7 @@ test_all_begin (void **state)
   for (i = 0; i < HOSTS; i++)
     last[i] = 0;
   for (round = 0; nr_begun < N; round++) {
-    assert_true (round < 10 * N);
+    assert_true (round < UINT64_C (10) * N);
     while ((i = schedule_next (&s)) != SCHEDULE_NONE) {
       const size_t host = s.vms[i].host;
 
