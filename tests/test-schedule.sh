@@ -84,11 +84,11 @@ rm -r "$out"
 sed "s|{type: ova, url: |{type: ova, settings: {maxInflight: \"1\"}, url: |" \
   "$tmp/plan.yaml" >"$tmp/one.yaml"
 ! cmp -s "$tmp/plan.yaml" "$tmp/one.yaml" || fail "no Provider to change"
-expect_status 0 "$NBDLIFT" run "$tmp/one.yaml" --output "$out" --rate=6M \
+expect_status 0 "$NBDLIFT" run "$tmp/one.yaml" --output "$out" --rate=3M \
   --vm one --vm two --vm four -q
 [ "$(most_at_once)" -eq 1 ] || fail "$(most_at_once) disks at once"
 rm -r "$out"
-expect_status 0 "$NBDLIFT" run "$tmp/one.yaml" --output "$out" --rate=6M \
+expect_status 0 "$NBDLIFT" run "$tmp/one.yaml" --output "$out" --rate=3M \
   --vm one --vm two --max-inflight=2 -q
 [ "$(most_at_once)" -eq 2 ] || fail "$(most_at_once) disks at once"
 
