@@ -35,6 +35,17 @@ out=$tmp/out
 expect_status 7 "$NBDLIFT" run "$tmp/plan.yaml" --output "$out" --rate 10M
 "$NBDLIFT" report "$tmp/plan.yaml" --output "$out" --html "$tmp/report.html"
 
+# What the checks said is kept with the run.
+"$NBDLIFT" status "$tmp/plan.yaml" --output "$out" -f json |
+  jq -e '.status.migration.vms | (.[0].concerns | any (.id ==
+    "ova.name.invalid" and .category == "Warning" and .label and
+    .assessment)) and (.[0].concerns | any (.id == "TargetNameNotValid" and
+    .suggestion)) and (.[2].concerns | all (.id == "MacConflicts"))' \
+    >"$tmp/verdict" ||
+  fail "concerns are not kept"
+grep -q 'Name not usable as it is' "$tmp/report.html" ||
+  fail "concerns are not shown"
+
 # Words without an end, markup, and text that goes from right to left.
 state=$out/.nbdlift/mig/plan1/status.json
 jq '("x" * 300) as $x | ("<b onclick=\"x()\">" + $x) as $evil |
