@@ -436,33 +436,41 @@ take_chosen (preflight_vm_vector *all, const bool *chosen,
   return 0;
 }
 
-int
-preflight (const struct session *s, const struct preflight_options *options,
-           problem_vector *problems, preflight_vm_vector *vms)
+/* preflight, with LOOK begun. */
+static int
+look_at_all (struct look *look, preflight_vm_vector *vms)
 {
   CLEANUP_PREFLIGHT preflight_vm_vector all = EMPTY_VECTOR;
   CLEANUP_FREE bool *chosen = NULL;
-  struct look look = { .s = s, .options = options, .problems = problems };
-  int r;
 
-  snprintf (look.object, sizeof look.object, "Plan %s", s->plan_label);
-
-  if (check_plan (&look) == -1 || check_programs (&look) == -1 ||
-      find_all (&look, &all) == -1 ||
-      preflight_find_shared (&look, &all) == -1 ||
-      name_all (&look, &all) == -1 ||
-      check_only (options->only, &all) == -1)
+  if (check_plan (look) == -1 || check_programs (look) == -1 ||
+      find_all (look, &all) == -1 ||
+      preflight_find_shared (look, &all) == -1 ||
+      name_all (look, &all) == -1 ||
+      check_only (look->options->only, &all) == -1)
     return -1;
   chosen = calloc (all.len + 1, sizeof *chosen);
   if (chosen == NULL) {
     log_oom ();
     return -1;
   }
-  r = choose (&look, &all, chosen);
-  if (r == 0)
-    r = check_all (&look, &all, chosen);
-  if (r == 0 && !options->for_run)
-    r = preflight_check_source (&look, &all, chosen);
+  if (choose (look, &all, chosen) == -1 ||
+      check_all (look, &all, chosen) == -1 ||
+      (!look->options->for_run &&
+       preflight_check_source (look, &all, chosen) == -1))
+    return -1;
+  return take_chosen (&all, chosen, vms);
+}
+
+int
+preflight (const struct session *s, const struct preflight_options *options,
+           problem_vector *problems, preflight_vm_vector *vms)
+{
+  struct look look = { .s = s, .options = options, .problems = problems };
+  int r;
+
+  snprintf (look.object, sizeof look.object, "Plan %s", s->plan_label);
+  r = look_at_all (&look, vms);
   json_decref (look.inventory);
-  return r == 0 ? take_chosen (&all, chosen, vms) : -1;
+  return r;
 }
