@@ -77,17 +77,17 @@ static void
 test_areas (void **state)
 {
   static const struct fake_step one[] = {
-    AREAS (0, 1000, AREA (0, 100) AREA (100, 50) AREA (300, 10)), { NULL }
+    AREAS (0, 1000, AREA (0, 100) AREA (100, 50) AREA (300, 10)), { 0 }
   };
-  static const struct fake_step none[] = { AREAS (0, 1000, ""), { NULL } };
+  static const struct fake_step none[] = { AREAS (0, 1000, ""), { 0 } };
   /* An area goes on in the next answer; the last is cut at the end. */
   static const struct fake_step several[] = {
     AREAS (0, 400, AREA (10, 10) AREA (300, 100)),
     AREAS (400, 400, AREA (400, 50) AREA (700, 10)),
-    AREAS (800, 400, AREA (900, 300)), { NULL }
+    AREAS (800, 400, AREA (900, 300)), { 0 }
   };
   static const struct fake_step overlap[] = {
-    AREAS (0, 1000, AREA (10, 100) AREA (50, 10) AREA (60, 100)), { NULL }
+    AREAS (0, 1000, AREA (10, 100) AREA (50, 10) AREA (60, 100)), { 0 }
   };
 
   areas (one, 1000, "0+150 300+10 ");
@@ -101,7 +101,7 @@ static void
 test_areas_request (void **state)
 {
   static const struct fake_step steps[] = {
-    AREAS (0, 1000, ""), AREAS (0, 1000, ""), { NULL }
+    AREAS (0, 1000, ""), AREAS (0, 1000, ""), { 0 }
   };
   struct vim *vim = session (steps);
 
@@ -121,22 +121,22 @@ static void
 test_areas_bad (void **state)
 {
   static const struct fake_step bad[][3] = {
-    { AREAS (0, 0, ""), { NULL } },
-    { AREAS (100, 900, ""), { NULL } },
-    { AREAS (0, 500, ""), AREAS (0, 500, ""), { NULL } },
-    { AREAS (0, 1000, AREA (500, 10) AREA (100, 10)), { NULL } },
-    { AREAS (0, 1000, AREA (18446744073709551615, 10)), { NULL } },
-    { AREAS (0, 1000, AREA (-5, 10)), { NULL } },
-    { AREAS (0, 1000, AREA (x, 10)), { NULL } },
-    { AREAS (0, 1000, "<changedArea/>"), { NULL } },
+    { AREAS (0, 0, ""), { 0 } },
+    { AREAS (100, 900, ""), { 0 } },
+    { AREAS (0, 500, ""), AREAS (0, 500, ""), { 0 } },
+    { AREAS (0, 1000, AREA (500, 10) AREA (100, 10)), { 0 } },
+    { AREAS (0, 1000, AREA (18446744073709551615, 10)), { 0 } },
+    { AREAS (0, 1000, AREA (-5, 10)), { 0 } },
+    { AREAS (0, 1000, AREA (x, 10)), { 0 } },
+    { AREAS (0, 1000, "<changedArea/>"), { 0 } },
     { AREAS (0, 18446744073709551615, AREA (99999999999999999999, 1)),
-      { NULL } },
-    { AREAS (1, 18446744073709551615, ""), { NULL } },
+      { 0 } },
+    { AREAS (1, 18446744073709551615, ""), { 0 } },
     { { "QueryChangedDiskAreas", 200,
-        ANSWER ("QueryChangedDiskAreas", "") }, { NULL } },
-    { { "QueryChangedDiskAreas", 500, FAULT ("FileFault", "") }, { NULL } },
+        ANSWER ("QueryChangedDiskAreas", "") }, { 0 } },
+    { { "QueryChangedDiskAreas", 500, FAULT ("FileFault", "") }, { 0 } },
     { { "QueryChangedDiskAreas", 500, FAULT ("NoPermission", "") },
-      { NULL } },
+      { 0 } },
   };
   size_t i;
 
@@ -148,7 +148,7 @@ static void
 test_areas_refused (void **state)
 {
   static const struct fake_step steps[] = {
-    AREAS (0, 1000, AREA (0, 100) AREA (300, 10)), { NULL }
+    AREAS (0, 1000, AREA (0, 100) AREA (300, 10)), { 0 }
   };
   struct vim *vim = session (steps);
 
@@ -198,7 +198,7 @@ test_lease (void **state)
               "<sha1>DA39A3EE5E6B4B0D3255BFEF95601890AFD80709</sha1>"
               "<size>4711</size></returnval>") },
     { "HttpNfcLeaseComplete", 200, ANSWER ("HttpNfcLeaseComplete", "") },
-    { NULL }
+    { 0 }
   };
   struct vim *vim = session (steps);
   struct vim_lease *lease = vim_lease_open (vim, "vm-1");
@@ -240,7 +240,7 @@ test_lease_progress (void **state)
     { "HttpNfcLeaseProgress", 200, ANSWER ("HttpNfcLeaseProgress", "") },
     /* If that fails the stream will tell. */
     { "HttpNfcLeaseProgress", 500, FAULT ("InvalidState", "") },
-    ABORT, { NULL }
+    ABORT, { 0 }
   };
   struct vim *vim = session (steps);
   struct vim_lease *lease = vim_lease_open (vim, "vm-1");
@@ -273,18 +273,18 @@ static void
 test_lease_fails (void **state)
 {
   static const struct fake_step powered_on[] = {
-    { "ExportVm", 500, FAULT ("InvalidPowerState", "") }, { NULL }
+    { "ExportVm", 500, FAULT ("InvalidPowerState", "") }, { 0 }
   };
   static const struct fake_step nothing[] = {
-    { "ExportVm", 200, ANSWER ("ExportVm", "") }, { NULL }
+    { "ExportVm", 200, ANSWER ("ExportVm", "") }, { 0 }
   };
   static const struct fake_step no_disks[] = {
-    EXPORT, LEASE ("ready", DEVICES ("")), ABORT, { NULL }
+    EXPORT, LEASE ("ready", DEVICES ("")), ABORT, { 0 }
   };
   static const struct fake_step error[] = {
     EXPORT, LEASE ("error",
                    "<propSet><name>error</name><val i:type=\"FileFault\">"
-                   "</val></propSet>"), ABORT, { NULL }
+                   "</val></propSet>"), ABORT, { 0 }
   };
   static const struct fake_step localized[] = {
     EXPORT, LEASE ("error",
@@ -292,11 +292,11 @@ test_lease_fails (void **state)
                    "<val i:type=\"LocalizedMethodFault\">"
                    "<fault i:type=\"NoPermission\"><privilegeId>VApp.Export"
                    "</privilegeId></fault><localizedMessage>no"
-                   "</localizedMessage></val></propSet>"), ABORT, { NULL }
+                   "</localizedMessage></val></propSet>"), ABORT, { 0 }
   };
   static const struct fake_step silent[] = {
     EXPORT, LEASE ("done", ""),
-    { "HttpNfcLeaseAbort", 500, FAULT ("InvalidState", "") }, { NULL }
+    { "HttpNfcLeaseAbort", 500, FAULT ("InvalidState", "") }, { 0 }
   };
 
   lease_fails (powered_on, EBUSY, "another power state");
@@ -313,7 +313,7 @@ manifest (const char *body, unsigned status)
 {
   const struct fake_step steps[] = {
     EXPORT, LEASE ("ready", DEVICES (DEVICE (KEY, "https://*/x"))),
-    { "HttpNfcLeaseGetManifest", status, body }, ABORT, { NULL }
+    { "HttpNfcLeaseGetManifest", status, body }, ABORT, { 0 }
   };
   struct vim *vim = session (steps);
   struct vim_lease *lease = vim_lease_open (vim, "vm-1");

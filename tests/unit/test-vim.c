@@ -71,7 +71,7 @@ static void
 refused (const char *method, unsigned status, const char *body, int err,
          const char *text)
 {
-  const struct fake_step steps[] = { { method, status, body }, { NULL } };
+  const struct fake_step steps[] = { { method, status, body }, { 0 } };
 
   assert_null (try_open (steps));
   assert_int_equal (errno, err);
@@ -185,7 +185,7 @@ test_login_again (void **state)
                                   "<returnval>now</returnval>") },
     { "CurrentTime", 500, FAULT ("NotAuthenticated", "") },
     { "CurrentTime", 500, FAULT ("NotAuthenticated", "") },
-    { NULL }
+    { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
 
@@ -210,7 +210,7 @@ test_busy (void **state)
   static const struct fake_step steps[] = {
     BUSY, BUSY,
     { "PowerOffVM_Task", 200, ANSWER ("PowerOffVM_Task", "") },
-    BUSY, BUSY, BUSY, BUSY, BUSY, { NULL }
+    BUSY, BUSY, BUSY, BUSY, BUSY, { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
 
@@ -229,7 +229,7 @@ static void
 fault (const char *body, int err, const char *text)
 {
   const struct fake_step steps[] = {
-    { "PowerOffVM_Task", 500, body }, { NULL }
+    { "PowerOffVM_Task", 500, body }, { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
   const unsigned logins = fake_logins;
@@ -308,7 +308,7 @@ test_pages (void **state)
       ANSWER ("ContinueRetrievePropertiesEx", "<returnval>"
               OBJECT ("VirtualMachine", "vm-3", "")
               "</returnval>") },
-    VIEW_GONE, { NULL }
+    VIEW_GONE, { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
   CLEANUP_VIM_OBJECTS struct vim_objects objects = { 0 };
@@ -333,7 +333,7 @@ test_endless_pages (void **state)
     { "ContinueRetrievePropertiesEx", 200,
       ANSWER ("ContinueRetrievePropertiesEx", "<returnval>"
               "<token>0</token></returnval>") },
-    { NULL }
+    { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
   CLEANUP_VIM_OBJECTS struct vim_objects objects = { 0 };
@@ -370,7 +370,7 @@ test_view_ends (void **state)
 
     VIEW,
     { "RetrievePropertiesEx", 500, FAULT ("ManagedObjectNotFound", "") },
-    { NULL }
+    { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
   size_t i;
@@ -403,7 +403,7 @@ test_missing (void **state)
     { "RetrievePropertiesEx", 200, PROPERTIES ("") },
     { "RetrievePropertiesEx", 200, PROPERTIES ("<objects/>") },
     { "RetrievePropertiesEx", 500, FAULT ("ManagedObjectNotFound", "") },
-    { NULL }
+    { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
   CLEANUP_VIM_OBJECTS struct vim_objects objects = { 0 }, none = { 0 };
@@ -442,7 +442,7 @@ test_unknown_property (void **state)
       PROPERTIES (OBJECT ("VirtualMachine", "vm-1", NAME ("one"))) },
     { "RetrievePropertiesEx", 500,
       FAULT ("InvalidProperty", "<name>other</name>") },
-    { NULL }
+    { 0 }
   };
   static const char *const paths[] = {
     "name", "summary.config.new", NULL
@@ -486,7 +486,7 @@ test_path (void **state)
                   OBJECT ("Folder", "b", PARENT ("Folder", "a"))) },
     { "RetrievePropertiesEx", 200,
       PROPERTIES (OBJECT ("VirtualMachine", "vm-1", NAME ("n"))) },
-    { NULL }
+    { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
   CLEANUP_FREE char *path = NULL, *datacenter = NULL;
@@ -539,26 +539,26 @@ test_find (void **state)
   static const struct fake_step by_id[] = {
     { "RetrievePropertiesEx", 200,
       PROPERTIES (OBJECT ("VirtualMachine", "vm-1", NAME ("one"))) },
-    { NULL }
+    { 0 }
   };
   static const struct fake_step by_path[] = {
-    FOUND ("FindByInventoryPath", "vm-2"), { NULL }
+    FOUND ("FindByInventoryPath", "vm-2"), { 0 }
   };
   static const struct fake_step by_instance[] = {
-    FOUND ("FindAllByUuid", "vm-3"), { NULL }
+    FOUND ("FindAllByUuid", "vm-3"), { 0 }
   };
   static const struct fake_step by_bios[] = {
     { "FindAllByUuid", 500, FAULT ("MethodNotFound", "") },
     NOTHING ("FindByUuid"),
     { "FindAllByUuid", 500, FAULT ("MethodNotFound", "") },
-    FOUND ("FindByUuid", "vm-4"), { NULL }
+    FOUND ("FindByUuid", "vm-4"), { 0 }
   };
   static const struct fake_step by_name[] = {
     VIEW,
     { "RetrievePropertiesEx", 200,
       PROPERTIES (OBJECT ("VirtualMachine", "vm-5", NAME ("five"))
                   OBJECT ("VirtualMachine", "vm-6", NAME ("six%2fa"))) },
-    VIEW_GONE, { NULL }
+    VIEW_GONE, { 0 }
   };
   /* What looks like a path can be a name. */
   static const struct fake_step by_slash[] = {
@@ -568,7 +568,7 @@ test_find (void **state)
     VIEW,
     { "RetrievePropertiesEx", 200,
       PROPERTIES (OBJECT ("VirtualMachine", "vm-6", NAME ("six%2fa"))) },
-    VIEW_GONE, { NULL }
+    VIEW_GONE, { 0 }
   };
 
   found_by (by_id, "vm-1", "ignored", "vm-1");
@@ -584,20 +584,20 @@ test_not_found (void **state)
 {
   static const struct fake_step no_id[] = {
     { "RetrievePropertiesEx", 500, FAULT ("ManagedObjectNotFound", "") },
-    { NULL }
+    { 0 }
   };
   static const struct fake_step no_name[] = {
     VIEW, { "RetrievePropertiesEx", 200, PROPERTIES ("") }, VIEW_GONE,
-    { NULL }
+    { 0 }
   };
   static const struct fake_step no_session[] = {
-    { "RetrievePropertiesEx", 200, NULL }, { NULL }
+    { "RetrievePropertiesEx", 200, NULL }, { 0 }
   };
   static const struct fake_step denied[] = {
-    { "RetrievePropertiesEx", 500, FAULT ("NoPermission", "") }, { NULL }
+    { "RetrievePropertiesEx", 500, FAULT ("NoPermission", "") }, { 0 }
   };
   static const struct fake_step not_an_id[] = {
-    { "RetrievePropertiesEx", 500, FAULT ("InvalidArgument", "") }, { NULL }
+    { "RetrievePropertiesEx", 500, FAULT ("InvalidArgument", "") }, { 0 }
   };
   char *found;
 
@@ -634,7 +634,7 @@ test_ambiguous (void **state)
                   OBJECT ("Folder", "group-1", NAME ("a"))) },
     { "RetrievePropertiesEx", 200,
       PROPERTIES (OBJECT ("VirtualMachine", "vm-2", NAME ("web"))) },
-    { NULL }
+    { 0 }
   };
   char *found;
 
@@ -686,7 +686,7 @@ test_task (void **state)
 
     TASK ("CreateSnapshot_Task"),
     { "RetrievePropertiesEx", 500, FAULT ("Peculiar", "") },
-    { NULL }
+    { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
   CLEANUP_FREE char *result = NULL;
@@ -740,7 +740,7 @@ test_power (void **state)
     POWER ("poweredOff"),
     POWER ("poweredOn"), TASK ("PowerOffVM_Task"), FORGOTTEN,
     POWER ("poweredOn"),
-    { NULL }
+    { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
 
@@ -770,7 +770,7 @@ test_shutdown (void **state)
     POWER ("poweredOn"), { "ShutdownGuest", 200,
                            ANSWER ("ShutdownGuest", "") },
     POWER ("poweredOn"),
-    { NULL }
+    { 0 }
   };
   CLEANUP_VIM struct vim *vim = session (steps);
 

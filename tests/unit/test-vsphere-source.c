@@ -171,7 +171,7 @@ test_servers (void **state)
 static void
 test_hosts (void **state)
 {
-  static const struct fake_step steps[] = { HOST, { NULL } };
+  static const struct fake_step steps[] = { HOST, { 0 } };
   struct source_host hosts[] = {
     { .id = "host-8", .name = "esx1.example", .address = "192.0.2.8" },
     { .id = "host-9", .address = "192.0.2.9" },

@@ -166,7 +166,7 @@ test_disks (void **state)
         DISK (2002, 1000, 2,
               BACKING ("VirtualDiskLocalPMemBackingInfo", ""),
               BYTES (512)))),
-    { NULL }
+    { 0 }
   };
   static const char *const names[] = {
     "[vsan] x/s.vmdk", "[ds1] web/ide.vmdk", "[ds1] web/web-000002.vmdk",
@@ -367,7 +367,7 @@ test_rest (void **state)
                   PROP ("config.dateTimeInfo", "HostDateTimeInfo",
                         "<timeZone><key>UTC</key><name>CET</name>"
                         "</timeZone>"))),
-    { NULL }
+    { 0 }
   };
   CLEANUP_VSPHERE_VM struct vsphere_vm vm;
   const struct vm *v = &vm.vm;
@@ -458,7 +458,7 @@ test_windows (void **state)
                            "<mappings><key>2009</key></mappings>")
                     DRIVE ("/", "<mappings><key>2001</key></mappings>")
                     DRIVE ("E:\\", ""))),
-    { NULL }
+    { 0 }
   };
   CLEANUP_VSPHERE_VM struct vsphere_vm vm;
 
@@ -494,43 +494,43 @@ test_refused (void **state)
   static const struct fake_step no_capacity[] = {
     DESCRIBE (HARDWARE (CONTROLLERS
                         DISK (2000, 1000, 0, FLAT ("[d] a.vmdk", ""), ""))),
-    { NULL }
+    { 0 }
   };
   static const struct fake_step huge[] = {
     DESCRIBE (HARDWARE (DISK (2000, 1000, 0, FLAT ("[d] a.vmdk", ""),
                               "<capacityInKB>18446744073709551615"
                               "</capacityInKB>"))),
-    { NULL }
+    { 0 }
   };
   static const struct fake_step twice[] = {
     DESCRIBE (HARDWARE (DISK (2000, 1000, 0, FLAT ("[d] a.vmdk", ""),
                               BYTES (512))
                         DISK (2000, 1000, 1, FLAT ("[d] b.vmdk", ""),
                               BYTES (512)))),
-    { NULL }
+    { 0 }
   };
   static const struct fake_step no_key[] = {
-    DESCRIBE (HARDWARE ("<device i:type=\"VirtualDisk\"/>")), { NULL }
+    DESCRIBE (HARDWARE ("<device i:type=\"VirtualDisk\"/>")), { 0 }
   };
   static const struct fake_step bad_mac[] = {
     DESCRIBE (HARDWARE (NIC ("VirtualE1000", 4000, "zz:00", "", ""))),
-    { NULL }
+    { 0 }
   };
   static const struct fake_step no_cpus[] = {
     DESCRIBE (PROP ("config.hardware", "VirtualHardware",
-                    "<numCPU>0</numCPU>")), { NULL }
+                    "<numCPU>0</numCPU>")), { 0 }
   };
   static const struct fake_step much_memory[] = {
     DESCRIBE (PROP ("config.hardware", "VirtualHardware",
                     "<numCPU>1</numCPU>"
-                    "<memoryMB>18446744073709551615</memoryMB>")), { NULL }
+                    "<memoryMB>18446744073709551615</memoryMB>")), { 0 }
   };
   static const struct fake_step no_hardware[] = {
-    DESCRIBE (TEXT ("runtime.connectionState", "orphaned")), { NULL }
+    DESCRIBE (TEXT ("runtime.connectionState", "orphaned")), { 0 }
   };
   static const struct fake_step denied[] = {
     DESCRIBE ("<missingSet><path>config.hardware</path><fault><fault"
-              " i:type=\"NoPermission\"/></fault></missingSet>"), { NULL }
+              " i:type=\"NoPermission\"/></fault></missingSet>"), { 0 }
   };
 
   refused (no_capacity, EINVAL, "disk [d] a.vmdk: the server does not say "
@@ -549,7 +549,7 @@ static void
 test_many_devices (void **state)
 {
   CLEANUP_STRBUF struct strbuf b = { 0 };
-  struct fake_step steps[] = { DESCRIBE (""), { NULL } };
+  struct fake_step steps[] = { DESCRIBE (""), { 0 } };
   unsigned i;
 
   strbuf_append (&b, "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/"
@@ -618,7 +618,7 @@ test_inventory (void **state)
     VIEW, STEP (""), VIEW_GONE,
     VIEW, STEP (""), VIEW_GONE,
     VIEW, STEP (""), VIEW_GONE,
-    { NULL }
+    { 0 }
   };
   const struct vim_options o = {
     .url = "https://vc", .user = "u", .password = "p",
