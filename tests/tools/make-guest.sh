@@ -247,9 +247,12 @@ while [ "$n" -lt 20 ] && [ -z "$(ip -4 -o address show scope global)" ]; do
   n=$((n + 1))
 done
 report | sed '/./s/^/beacon: /' >/run/beacon
-# agetty hangs up whoever had the port open before it took it.
-sleep 1
-cat /run/beacon >/dev/ttyS0
+# agetty hangs up whoever had the port open before it took it, and throws away
+# what was not sent yet; on a slow machine, at any time.
+for n in 1 2 3 4 5 6; do
+  sleep "$n"
+  cat /run/beacon >/dev/ttyS0
+done
 END
   chmod 755 "$root/usr/local/sbin/beacon"
   cat >"$root/etc/systemd/system/beacon.service" <<'END'
