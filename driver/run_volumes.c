@@ -306,8 +306,8 @@ check_name (struct run_vm *rv)
 int
 run_make_volumes (struct run_vm *rv)
 {
-  if (check_name (rv) == -1 || make_all (rv) == -1 || forget_outdated (rv) == -1 ||
-      forget_missing (rv) == -1 ||
+  if (check_name (rv) == -1 || make_all (rv) == -1 ||
+      forget_outdated (rv) == -1 || forget_missing (rv) == -1 ||
       forget_old_copies (rv) == -1) {
     rv->result = STATUS_TARGET;
     return -1;
