@@ -85,12 +85,11 @@ echo "== one that is killed; nothing runs any more when others have run"
 rm -r "$out"
 "$NBDLIFT" run "$tmp/plan.yaml" --output "$out" --vm db --rate 4M -q &
 pid=$!
-for ((i = 0; i < 300; i++)); do
-  ! status_of 2>/dev/null | grep -q '"Running"' || break
+running='.status.migration.vms[0].pipeline[1].tasks[0].phase == "Running"'
+until status_of 2>/dev/null | jq -e "$running" >/dev/null; do
   kill -0 "$pid" || fail "it ended too early"
   sleep 0.1
 done
-is '.status.migration.vms[0].pipeline[1].tasks[0].phase == "Running"'
 kill -KILL "$pid"
 wait "$pid" || true
 wait_no_servers
