@@ -175,7 +175,7 @@ answered (void *opaque, int *error)
                  m->delta ? "unchanged" : "empty", strerror (err));
     m->failed = true;
   }
-  return m->sending ? 0 : 1;    /* retire the command; as in reader.c */
+  return m->sending ? 0 : 1;    /* retire the command; as in reader_chunk.c */
 }
 
 static void

@@ -15,242 +15,22 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "common/include/minmax.h"
 #include "common/util/log.h"
 #include "common/util/monotonic.h"
 #include "common/util/strbuf.h"
-#include "driver/copy/alloc_map.h"
 #include "driver/copy/digest_tree.h"
-#include "driver/copy/reader.h"
+#include "driver/copy/reader_private.h"
 
 #define DEFAULT_REQUESTS 8
 #define DEFAULT_REQUEST_SIZE (2 * MIB)
 #define MAX_REQUEST_SIZE (32 * MIB)
 
-/* Data parts that are this close are read at once. */
-#define JOIN_GAP (32 * KIB)
-
 /* A zero range given to the sink at once: bounds how long one call on a
  * slow target delays a cancel.
  */
 #define MAX_ZERO_RUN (64 * MIB)
-
-/* What one nbd_aio_pread needs to know when it ends. */
-struct part {
-  struct chunk *chunk;
-  uint64_t offset, len;
-};
-
-struct reader {
-  struct nbd_client *client;
-  const char *name;
-  const struct reader_sink *sink;
-  const struct copy_options *options;
-  uint64_t chunk_size;          /* a multiple of DIGEST_BLOCK */
-  uint64_t max_read;            /* bytes of one request */
-  uint64_t align;               /* of requests; divides both */
-  struct alloc_map map;
-
-  struct chunk *chunks;         /* all of them */
-  unsigned nr_chunks;
-  struct job *free_chunks;      /* the last used first: warm in the cache */
-  struct job *again;            /* were claimed, and must be read */
-  unsigned busy;                /* chunks not free */
-  uint64_t buffers;             /* bytes of all bufs */
-  unsigned next_connection;
-  uint64_t next;                /* offset of the next chunk */
-  struct chunk *ready;          /* the one before it: waits to be begun */
-  bool granted;                 /* by the sink, for r->ready */
-  int wait_ms;                  /* until we are let go on */
-
-  bool sending;                 /* in nbd_aio_pread */
-  unsigned in_flight;           /* reads */
-  int read_errno;               /* of the first failed read */
-  uint64_t read_errno_offset;
-
-  int64_t last_alive;           /* when the server last sent something */
-  int64_t last_tick;
-  struct copy_result *result;
-};
-
-static void
-put_chunk (struct reader *r, struct chunk *chunk)
-{
-  r->busy--;
-  /* Other copies have begun, and we hold more than our share. */
-  if (chunk->buf && r->buffers > r->chunk_size && r->options->budget &&
-      r->buffers > budget_share (r->options->budget)) {
-    free (chunk->buf);
-    chunk->buf = NULL;
-    r->buffers -= r->chunk_size;
-  }
-  chunk->job.next = r->free_chunks;
-  r->free_chunks = &chunk->job;
-}
-
-/* One part of CHUNK is there, or all of them are sent. */
-static void
-part_ended (struct chunk *chunk)
-{
-  if (--chunk->pending > 0)
-    return;
-  if (chunk->broken)
-    put_chunk (chunk->reader, chunk);
-  else
-    chunk->reader->sink->give (chunk->reader->sink->opaque, chunk);
-}
-
-static int
-read_ended (void *opaque, int *error)
-{
-  struct part *part = opaque;
-  struct reader *r = part->chunk->reader;
-
-  r->in_flight--;
-  if (*error == 0)
-    r->result->progress.read += part->len;
-  else {
-    part->chunk->broken = true;
-    if (r->read_errno == 0) {
-      r->read_errno = *error;
-      r->read_errno_offset = part->offset;
-    }
-  }
-  part_ended (part->chunk);
-  /* Retire the command; but libnbd 1.14 reads it once more at the end of
-   * nbd_aio_pread, when that is where it failed.
-   */
-  return r->sending ? 0 : 1;
-}
-
-static int
-lost (struct reader *r, uint64_t offset, const char *why)
-{
-  log_error ("disk %s: source: the connection to the NBD server was lost "
-             "near offset %" PRIu64 ": %s", printable (r->name), offset, why);
-  errno = EIO;
-  return -1;
-}
-
-/* Read [offset, end) of CHUNK, in several requests if need be. */
-static int
-send_reads (struct reader *r, struct chunk *chunk, uint64_t offset,
-            uint64_t end)
-{
-  struct nbd_handle *nbd = r->client->nbd[r->next_connection];
-  struct part *part;
-  uint64_t n;
-  int64_t cookie;
-
-  for (; offset < end; offset += n) {
-    if (nbd_aio_is_dead (nbd) || nbd_aio_is_closed (nbd))
-      return lost (r, offset, "the server closed the connection");
-    n = MIN (end - offset, r->max_read);
-    part = malloc (sizeof *part);
-    if (part == NULL) {
-      log_oom ();
-      return -1;
-    }
-    part->chunk = chunk;
-    part->offset = offset;
-    part->len = n;
-
-    chunk->pending++;
-    r->in_flight++;
-    r->sending = true;
-    cookie = nbd_aio_pread (nbd, chunk->buf + (offset - chunk->offset), n,
-                            offset,
-                            (nbd_completion_callback) {
-                              .callback = read_ended, .user_data = part,
-                              .free = free },
-                            0);
-    r->sending = false;
-    if (cookie == -1) {
-      log_error ("disk %s: source: cannot read %" PRIu64 " bytes at offset "
-                 "%" PRIu64 ": %s", printable (r->name), n, offset,
-                 printable (nbd_get_error ()));
-      errno = EIO;
-      return -1;
-    }
-  }
-  return 0;
-}
-
-/* Send the reads for the data parts of CHUNK, and clear the others. */
-static int
-fill_chunk (struct reader *r, struct chunk *chunk)
-{
-  const uint64_t end = chunk->offset + chunk->len;
-  uint64_t from = 0, to = 0;    /* data that is not yet sent */
-  uint64_t filled = chunk->offset; /* sent or cleared up to here */
-  size_t i;
-
-  for (i = 0; i < chunk->parts.len; i++) {
-    const struct chunk_part *part = &chunk->parts.ptr[i];
-
-    if (part->kind != EXTENT_DATA)
-      continue;
-    if (to == 0 || part->offset - MIN (part->offset, to) >= JOIN_GAP) {
-      if (to != 0) {
-        if (send_reads (r, chunk, from, to) == -1)
-          return -1;
-        filled = to;
-      }
-      from = MAX (part->offset - part->offset % r->align, filled);
-      memset (chunk->buf + (filled - chunk->offset), 0, from - filled);
-    }
-    to = part->offset + part->len;
-    to = MIN ((to + r->align - 1) / r->align * r->align, end);
-  }
-  if (to != 0) {
-    if (send_reads (r, chunk, from, to) == -1)
-      return -1;
-    filled = to;
-  }
-  memset (chunk->buf + (filled - chunk->offset), 0, end - filled);
-  return 0;
-}
-
-/* May CHUNK have a buffer, within what this copy may use?  If not a new
- * one, that of a chunk which is done with: no other may come free.
- */
-static bool
-may_have_buffer (struct reader *r, struct chunk *chunk)
-{
-  struct job *job;
-
-  if (chunk->buf || r->buffers == 0 || r->options->budget == NULL ||
-      r->buffers + r->chunk_size <= budget_share (r->options->budget))
-    return true;
-  for (job = r->free_chunks; job; job = job->next) {
-    struct chunk *other = (struct chunk *) job;
-
-    if (other->buf) {
-      chunk->buf = other->buf;
-      other->buf = NULL;
-      return true;
-    }
-  }
-  return false;
-}
-
-static int
-make_buffer (struct reader *r, struct chunk *chunk)
-{
-  void *buf;
-
-  if (chunk->buf)
-    return 0;
-  if ((errno = posix_memalign (&buf, READER_ALIGN, r->chunk_size)) != 0) {
-    log_oom ();
-    return -1;
-  }
-  chunk->buf = buf;
-  r->buffers += r->chunk_size;
-  return 0;
-}
 
 /* Ask those who limit us for leave to read LEN bytes for r->ready. */
 static bool
@@ -272,23 +52,6 @@ may_read (struct reader *r, uint64_t len)
   r->granted = false;
   r->wait_ms = READER_TICK_MS;
   return true;
-}
-
-/* Read CHUNK, whose buffer is there; the sink gets it when that ended. */
-static int
-read_chunk (struct reader *r, struct chunk *chunk)
-{
-  int ret;
-
-  chunk->kind = CHUNK_DATA;
-  chunk->broken = false;
-  chunk->pending = 1;
-  ret = fill_chunk (r, chunk);
-  if (ret == -1)
-    chunk->broken = true;
-  r->next_connection = (r->next_connection + 1) % r->client->nr;
-  part_ended (chunk);
-  return ret;
 }
 
 /* Full copies read whole pages: a zero part gives way to the data around
@@ -418,17 +181,17 @@ begin_chunks (struct reader *r)
     }
     chunk = r->ready;
     if (chunk->kind != CHUNK_ZERO) {
-      if (!may_have_buffer (r, chunk) ||
+      if (!reader_may_have_buffer (r, chunk) ||
           (chunk->kind == CHUNK_DATA &&
            !may_read (r, chunk_data_bytes (chunk))))
         return 0;
-      if (make_buffer (r, chunk) == -1)
+      if (reader_make_buffer (r, chunk) == -1)
         return -1;
     }
     r->ready = NULL;
     if (chunk->kind != CHUNK_DATA)
       r->sink->give (r->sink->opaque, chunk);
-    else if (read_chunk (r, chunk) == -1)
+    else if (reader_read_chunk (r, chunk) == -1)
       return -1;
   }
 }
@@ -454,7 +217,7 @@ end_chunks (struct reader *r)
       r->result->progress.done += chunk->len;
     else if (err == 0)
       err = job->error;
-    put_chunk (r, chunk);
+    reader_put_chunk (r, chunk);
   }
   if (err == 0)
     return 0;
@@ -483,7 +246,7 @@ wait_for_source (struct reader *r)
 
   if (nbd_client_poll (r->client, r->sink->wake_fd,
                        MIN (r->wait_ms, READER_TICK_MS), &alive) == -1) {
-    lost (r, r->read_errno ? r->read_errno_offset : r->next,
+    reader_lost (r, r->read_errno ? r->read_errno_offset : r->next,
           r->client->failure);
     return source_failed (r, EIO);
   }
@@ -592,7 +355,7 @@ reader_new (struct nbd_client *client, const char *name,
   r->busy = r->nr_chunks;
   for (i = 0; i < r->nr_chunks; ++i) {
     r->chunks[i].reader = r;
-    put_chunk (r, &r->chunks[i]);
+    reader_put_chunk (r, &r->chunks[i]);
   }
   return r;
 }
