@@ -254,9 +254,17 @@ wait_no_servers
 left=$(find "$out" -name '*disk*'; find "$out" -name .shared)
 [ -z "$left" ] || fail "left behind: $left"
 
+# brought: what plan1 has brought, each file with its digest.
+brought () {
+  find "$out/target" \( -path '*/plan1-*' -o -name 'g-[12].yaml' \) -type f \
+    -exec sha256sum {} + | sort -k 2
+}
+
 echo "== it has changed on the source since"
 out=$tmp/out10
 expect_status 0 "$NBDLIFT" run "$tmp/plan1.yaml" --output "$out"
+brought >"$tmp/before"
+grep -q g-2.yaml "$tmp/before" || fail "plan1 has brought nothing"
 touch -d '2 hours' "$tmp/ova/g.ova"
 for migrate in true false; do
   plan_name=plan2 plan_spec="skipGuestConversion: true
@@ -265,6 +273,7 @@ migrateSharedDisks: $migrate" make_plan "$tmp/ova" g-3 >"$tmp/plan2.yaml"
     "$NBDLIFT" run "$tmp/plan2.yaml" --output "$out"
   [ "$status" -eq 1 ] || fail "status $status"
   [ ! -e "$out/target/g-3.yaml" ]
+  brought | diff -u "$tmp/before" -
 done
 same_disk "$tmp/5.raw" "$(volume_of "$out" g-2 1)"
 
@@ -317,5 +326,55 @@ same_disk "$tmp/4.raw" "$(volume_of "$out" g-1 1)"
 same_disk "$tmp/5.raw" "$(volume_of "$out" g-2 1)"
 same_disk "$tmp/6.raw" "$(volume_of "$out" g-3 1)"
 expect_status 0 "$NBDLIFT" verify "$tmp/plan.yaml" --output "$out"
+
+echo "== it has changed, and a VM that is not migrated yet uses it"
+out=$tmp/out11
+plan_spec='skipGuestConversion: false' make_plan "$tmp/ova" g-1 \
+  >"$tmp/plan1.yaml"
+PATH=$tmp/bin:$PATH FAKE_DISKS=$tmp/disks FAKE_ROOT=/dev/sdb2 \
+  expect_status 6 "$NBDLIFT" run "$tmp/plan1.yaml" --output "$out"
+volume=$out/target/plan1-g-1-disk-2/disk.img
+same_disk "$tmp/6.raw" "$volume"
+make_disk "$tmp/new.raw" 8M 3000000
+make_ova --name g --format raw --systems 3 --attach 2:4 --attach 3:5 \
+  --attach 1:6 "$tmp/ova/g.ova" "$tmp"/[1-5].raw "$tmp/new.raw"
+touch -d '4 hours' "$tmp/ova/g.ova"
+brought >"$tmp/before"
+# plan2: of g-3, with migrateSharedDisks as $1.
+plan2 () {
+  plan_name=plan2 plan_spec="skipGuestConversion: true
+migrateSharedDisks: $1" make_plan "$tmp/ova" g-3 >"$tmp/plan2.yaml"
+}
+plan2 true
+expect_error 'has changed on the source .*another VM uses that copy' \
+  "$NBDLIFT" run "$tmp/plan2.yaml" --output "$out"
+[ "$status" -eq 1 ] || fail "status $status"
+brought | diff -u "$tmp/before" -
+
+echo "== it has changed, and nobody else uses it any more: copied again"
+# As that message says.
+"$NBDLIFT" cancel "$tmp/plan1.yaml" --output "$out"
+same_disk "$tmp/6.raw" "$volume"
+plan2 false
+expect_error 'has changed on the source .*migrateSharedDisks is false' \
+  "$NBDLIFT" run "$tmp/plan2.yaml" --output "$out"
+[ "$status" -eq 1 ] || fail "status $status"
+same_disk "$tmp/6.raw" "$volume"
+plan2 true
+expect_status 0 "$NBDLIFT" run "$tmp/plan2.yaml" --output "$out"
+expect_output 'has changed on the source .*it is copied again'
+[ "$(plan_name=plan2 volume_of "$out" g-3 1)" = "$volume" ] ||
+  fail "another volume"
+same_disk "$tmp/new.raw" "$volume"
+same_disk "$tmp/3.raw" "$(plan_name=plan2 volume_of "$out" g-3 0)"
+same_disk "$tmp/5.raw" "$(plan_name=plan2 volume_of "$out" g-3 2)"
+expect_status 0 "$NBDLIFT" verify "$tmp/plan2.yaml" --output "$out"
+# The first plan attaches what there is now.
+make_plan "$tmp/ova" g-1 >"$tmp/plan1.yaml"
+expect_status 0 "$NBDLIFT" run "$tmp/plan1.yaml" --output "$out"
+expect_output 'attached as .*copied already'
+[ "$(claim_of g-1 2)" = "$(claim_of g-3 1)" ] || fail "disk 6 is not one"
+same_disk "$tmp/new.raw" "$(volume_of "$out" g-1 2)"
+[ "$(images)" -eq 5 ] || fail "$(images) volumes"
 
 echo "ok"
