@@ -4,13 +4,12 @@
  * program people want to read them with.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/include/cleanup.h"
+#include "common/util/atomic_file.h"
 #include "common/util/log.h"
 #include "common/util/strbuf.h"
 #include "common/util/subprocess.h"
@@ -60,24 +59,20 @@ static const struct option options[] = {
   { NULL, 0, NULL, 0 }
 };
 
-/* Write the libvirt XML of VM to a new file.  Its path, malloc'ed; NULL
- * reported.
+/* Write the libvirt XML of VM to a file beside its sockets.  Its path,
+ * malloc'ed; NULL reported.
  */
 static char *
 write_xml (const struct vm *vm, const struct served_vm *served)
 {
   CLEANUP_FREE struct vm_xml_disk *disks = calloc (vm->disks.len + 1,
                                                    sizeof *disks);
-  CLEANUP_FREE char *xml = NULL, *path = NULL;
-  CLEANUP_FCLOSE FILE *fp = NULL;
-  const char *tmp = getenv ("TMPDIR");
+  CLEANUP_FREE char *xml = NULL;
+  CLEANUP_ATOMIC_FILE struct atomic_file f = { 0 };
+  char *path;
   size_t i;
-  char *r;
-  int fd;
 
-  if (disks == NULL ||
-      asprintf (&path, "%s/nbdlift-XXXXXX.xml", tmp ? tmp : "/tmp") == -1) {
-    path = NULL;
+  if (disks == NULL) {
     log_oom ();
     return NULL;
   }
@@ -87,21 +82,14 @@ write_xml (const struct vm *vm, const struct served_vm *served)
     disks[i].format = "raw";
   }
   xml = vm_to_libvirt_xml (vm, disks);
-  if (xml == NULL)
-    return NULL;
-  fd = mkostemps (path, 4, O_CLOEXEC);
-  if (fd == -1 || (fp = fdopen (fd, "w")) == NULL) {
-    log_error ("cannot make a file %s: %m", path);
-    return NULL;
+  path = xml ? format_text ("%s/vm.xml", served_folder (served)) : NULL;
+  if (path && atomic_file_open (&f, path, 0600) == 0) {
+    fputs (xml, f.fp);          /* commit tells */
+    if (atomic_file_commit (&f) == 0)
+      return path;
   }
-  if (fputs (xml, fp) == EOF || fflush (fp) == EOF) {
-    log_error ("%s: %m", path);
-    unlink (path);
-    return NULL;
-  }
-  r = path;
-  path = NULL;
-  return r;
+  free (path);
+  return NULL;
 }
 
 /* "NAME=value" entries for the command, NULL-terminated. */
@@ -198,8 +186,6 @@ serve (const struct session *s, const char *name, const char *command,
       status = run_command (command, &env);
   }
   serve_stop (served);
-  if (xml)
-    unlink (xml);
   return status;
 }
 

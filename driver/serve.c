@@ -168,6 +168,12 @@ served_uri (const struct served_vm *s, size_t i)
   return i < s->nr_disks ? s->disks[i].uri : NULL;
 }
 
+const char *
+served_folder (const struct served_vm *s)
+{
+  return s->folder;
+}
+
 unsigned
 served_port (const struct served_vm *s, size_t i)
 {

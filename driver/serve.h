@@ -52,6 +52,11 @@ extern struct served_vm *serve_vm (const struct source_ops *ops,
  */
 extern const char *served_uri (const struct served_vm *s, size_t i);
 
+/* Their folder.  serve_stop removes it with all files in it, and the next
+ * command if we are killed before (leftovers.h).
+ */
+extern const char *served_folder (const struct served_vm *s);
+
 /* TCP port of disk I (tcp only), else 0. */
 extern unsigned served_port (const struct served_vm *s, size_t i);
 

@@ -132,7 +132,8 @@ same_bytes "$tmp/a.raw" "$tmp/0.raw"
 same_bytes "$tmp/b.raw" "$tmp/1.raw"
 grep -q '^nbd+unix://' "$tmp/uri" || fail "not a Unix socket"
 expect_status 0 "$NBDLIFT" serve "$plan" web --tcp --run "sh $tmp/read $tmp
-  cp \$NBDLIFT_LIBVIRTXML $tmp/xml"
+  cp --preserve=mode \$NBDLIFT_LIBVIRTXML $tmp/xml"
+[ "$(stat -c %a "$tmp/xml")" = 600 ] || fail "the domain is for others too"
 same_bytes "$tmp/a.raw" "$tmp/0.raw"
 same_bytes "$tmp/b.raw" "$tmp/1.raw"
 grep -q '^nbd://127.0.0.1:[0-9]' "$tmp/uri" || fail "not TCP: $(cat "$tmp/uri")"
@@ -160,5 +161,5 @@ done
 kill -TERM "$pid"
 wait "$pid" || fail "status $?"
 no_servers
-[ -z "$(find "$tmp" -name '*.sock' -o -name 'nbdlift*xml')" ] ||
+[ -z "$(find "$tmp" -name '*.sock' -o -name 'nbdlift-*')" ] ||
   fail "serve left something"

@@ -60,6 +60,22 @@ wait "$pid" || true
 [ -z "$(ls "$TMPDIR")" ] || fail "left: $(ls "$TMPDIR")"
 wait_no_servers
 
+echo "== serve is killed, with its file for virt-v2v"
+"$NBDLIFT" serve "$tmp/plan.yaml" db --tcp >"$tmp/uris" 2>"$tmp/log" &
+pid=$!
+for ((i = 0; i < 300; i++)); do
+  ! grep -q '\.xml$' "$tmp/uris" || break
+  kill -0 "$pid" || { cat "$tmp/log"; fail "it ended too early"; }
+  sleep 0.1
+done
+grep -q "localhost" "$(tail -n 1 "$tmp/uris")" || fail "no domain"
+kill -KILL "$pid"
+wait "$pid" || true
+[ -e "$(tail -n 1 "$tmp/uris")" ] || fail "nothing is left behind"
+any
+[ -z "$(ls "$TMPDIR")" ] || fail "left: $(ls "$TMPDIR")"
+wait_no_servers
+
 # leave NAME [MARK]: a folder as a killed driver leaves it, with a folder,
 # and a link to what is not ours, in it.
 mkdir "$tmp/precious"
