@@ -264,8 +264,8 @@ cancel_locked (struct session *s, const struct common_options *c,
 static enum exit_status
 cancel_plan (struct session *s, const struct common_options *c)
 {
-  CLEANUP_FREE char *state = run_state_folder (c->output, c->state);
-  CLEANUP_FREE char *folder = state ? run_plan_folder (state, s->plan) : NULL;
+  CLEANUP_FREE char *folder = run_earlier_folder (c->output, c->state,
+                                                  s->plan);
   CLEANUP_FREE char *path = folder ? run_status_path (folder) : NULL;
   CLEANUP_STRING_VECTOR string_vector targets = EMPTY_VECTOR;
   CLEANUP_JSON json_t *doc = NULL;
@@ -315,12 +315,9 @@ main_cancel (int argc, char **argv)
 
   status = common_parse (argc, argv, "o:", options, &c);
   if (status == -1)
-    status = common_operands (argc, argv, &c);
+    status = common_plan (argc, argv, &c, &s);
   if (status != -1)
     return status;
-  if (session_load_plan (&s, (const char *const *) &argv[optind],
-                         argc - optind, c.plan) == -1)
-    return STATUS_PLAN;
   return cancel_plan (&s, &c);
 }
 

@@ -123,8 +123,8 @@ remove_parents (const char *folder)
 static enum exit_status
 cleanup_plan (struct session *s, const struct common_options *c, bool force)
 {
-  CLEANUP_FREE char *state = run_state_folder (c->output, c->state);
-  CLEANUP_FREE char *folder = state ? run_plan_folder (state, s->plan) : NULL;
+  CLEANUP_FREE char *folder = run_earlier_folder (c->output, c->state,
+                                                  s->plan);
   CLEANUP_FREE char *path = folder ? run_status_path (folder) : NULL;
   CLEANUP_JSON json_t *doc = NULL;
   CLEANUP_CLOSE int lock = -1;
@@ -172,23 +172,18 @@ main_cleanup (int argc, char **argv)
     COMMON_OPTIONS_INIT, .help = help
   };
   bool force = false;
-  int opt, status;
+  int opt, status = -1;
 
-  while ((opt = getopt_long (argc, argv, "o:", options, NULL)) != -1) {
-    if (opt == OPTION_FORCE) {
+  while (status == -1 &&
+         (opt = getopt_long (argc, argv, "o:", options, NULL)) != -1)
+    if (opt == OPTION_FORCE)
       force = true;
-      continue;
-    }
-    status = common_option (opt, argv, &c);
-    if (status != -1)
-      return status;
-  }
-  status = common_operands (argc, argv, &c);
+    else
+      status = common_option (opt, argv, &c);
+  if (status == -1)
+    status = common_plan (argc, argv, &c, &s);
   if (status != -1)
     return status;
-  if (session_load_plan (&s, (const char *const *) &argv[optind],
-                         argc - optind, c.plan) == -1)
-    return STATUS_PLAN;
   return cleanup_plan (&s, &c, force);
 }
 

@@ -2,7 +2,6 @@
  *
  * nbdlift describe: everything that is known of one VM.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,20 +127,10 @@ main_describe (int argc, char **argv)
 
   vm_init (&vm);
   status = common_parse (argc, argv, "o:v", options, &c);
+  if (status == -1)
+    status = common_vm (argc, argv, &c, &s, &vm);
   if (status != -1)
     return status;
-  if (argc - optind < 2)
-    return usage_error (argv, "give a plan file and a VM");
-
-  if (session_load_provider (&s, (const char *const *) &argv[optind],
-                             argc - optind - 1, c.provider) == -1)
-    return STATUS_PLAN;
-  common_session_options (&c, &s);
-  if (session_open (&s) == -1)
-    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
-  if (session_describe (&s, argv[argc - 1], &vm) == -1)
-    return errno == ENOENT || errno == EEXIST || errno == EINVAL ?
-      STATUS_FAILED : STATUS_SOURCE;
   return finish_stdout (print_vm (&s, &vm, c.format) == 0 ? STATUS_OK :
                         STATUS_FAILED);
 }

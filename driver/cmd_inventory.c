@@ -123,8 +123,9 @@ main_inventory (int argc, char **argv)
   if (session_load_provider (&s, (const char *const *) &argv[optind],
                              argc - optind - 2, argv[argc - 2]) == -1)
     return STATUS_PLAN;
-  if (session_open (&s) == -1)
-    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
+  status = common_open (&c, &s);
+  if (status != STATUS_OK)
+    return status;
   return print_collection (&s, i, c.format);
 }
 

@@ -3,7 +3,6 @@
  * nbdlift report: a run as a page of HTML, from what it keeps in its state
  * folder.
  */
-#include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -118,13 +117,11 @@ look_at_run (struct report *r, const char *path)
 static int
 print_report (struct report *r, const char *file)
 {
-  CLEANUP_FREE char *state = run_state_folder (r->output, r->state);
-  CLEANUP_FREE char *folder = NULL, *path = NULL;
-  CLEANUP_JSON json_t *status = NULL;
+  CLEANUP_FREE char *folder = run_earlier_folder (r->output, r->state,
+                                                  r->session->plan);
+  CLEANUP_FREE char *path = folder ? run_status_path (folder) : NULL;
+  CLEANUP_JSON json_t *status = path ? json_read_file (path, 1) : NULL;
 
-  folder = state ? run_plan_folder (state, r->session->plan) : NULL;
-  path = folder ? run_status_path (folder) : NULL;
-  status = path ? json_read_file (path, 1) : NULL;
   if (status == NULL)
     return STATUS_FAILED;
   r->folder = folder;
@@ -141,9 +138,10 @@ main_report (int argc, char **argv)
   struct common_options c = { COMMON_OPTIONS_INIT, .help = help };
   struct report r = { .session = &s };
   const char *file = NULL;
-  int opt, status;
+  int opt, status = -1;
 
-  while ((opt = getopt_long (argc, argv, "o:", options, NULL)) != -1)
+  while (status == -1 &&
+         (opt = getopt_long (argc, argv, "o:", options, NULL)) != -1)
     switch (opt) {
     case OPTION_ASK_SOURCE:
       r.asked = true;
@@ -153,18 +151,15 @@ main_report (int argc, char **argv)
       break;
     default:
       status = common_option (opt, argv, &c);
-      if (status != -1)
-        return status;
     }
-  status = common_operands (argc, argv, &c);
+  if (status == -1)
+    status = common_plan (argc, argv, &c, &s);
   if (status != -1)
     return status;
-  r.files = (const char *const *) &argv[optind];
-  r.nr_files = argc - optind;
-  if (session_load_plan (&s, r.files, r.nr_files, c.plan) == -1)
-    return STATUS_PLAN;
   if (r.asked && ask_source (&s) == -1)
     return STATUS_SOURCE;
+  r.files = (const char *const *) &argv[optind];
+  r.nr_files = argc - optind;
   r.output = c.output;
   r.state = c.state;
   r.plan = c.plan;

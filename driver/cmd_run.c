@@ -225,6 +225,7 @@ migrate (const struct run_command *c, struct progress *p,
     .progress = p,
   };
   const bool machine_only = c->common.machine_fd == STDERR_FILENO;
+  enum exit_status status;
 
   if (session_load (s, c->files, c->nr_files) == -1)
     return STATUS_PLAN;
@@ -236,9 +237,9 @@ migrate (const struct run_command *c, struct progress *p,
     return STATUS_PLAN;
   run_options.max_inflight = max_inflight (c->run.max_inflight, s);
   progress_set_plan (p, s->plan_label);
-  common_session_options (&c->common, s);
-  if (session_open (s) == -1)
-    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
+  status = common_open (&c->common, s);
+  if (status != STATUS_OK)
+    return status;
   if (preflight (s, &preflight_options, &s->problems, &vms) == -1)
     return errno == EINVAL ? STATUS_PLAN : STATUS_SOURCE;
   if (report_problems (p, &s->problems, machine_only))

@@ -3,7 +3,6 @@
  * nbdlift serve: show the disks of a VM as NBD exports to whatever
  * program people want to read them with.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -162,27 +161,21 @@ print_uris (const struct vm *vm, const struct served_vm *served,
 }
 
 static int
-serve (const struct session *s, const char *name, const char *command,
+serve (const struct session *s, const struct vm *vm, const char *command,
        bool tcp)
 {
   const struct serve_options serve_options = { .tcp = tcp };
   CLEANUP_STRING_VECTOR string_vector env = EMPTY_VECTOR;
   CLEANUP_FREE char *xml = NULL;
-  CLEANUP_VM struct vm vm;
-  struct served_vm *served;
+  struct served_vm *served = serve_vm (s->ops, s->source, vm, &serve_options);
   int status = STATUS_FAILED;
 
-  vm_init (&vm);
-  if (session_describe (s, name, &vm) == -1)
-    return errno == ENOENT || errno == EEXIST || errno == EINVAL ?
-      STATUS_FAILED : STATUS_SOURCE;
-  served = serve_vm (s->ops, s->source, &vm, &serve_options);
   if (served == NULL)
     return cancel_requested () ? STATUS_CANCELLED : STATUS_SOURCE;
-  if (!tcp || (xml = write_xml (&vm, served)) != NULL) {
+  if (!tcp || (xml = write_xml (vm, served)) != NULL) {
     if (command == NULL)
-      status = print_uris (&vm, served, xml);
-    else if (make_env (&vm, served, xml, &env) == 0)
+      status = print_uris (vm, served, xml);
+    else if (make_env (vm, served, xml, &env) == 0)
       status = run_command (command, &env);
   }
   serve_stop (served);
@@ -194,10 +187,12 @@ main_serve (int argc, char **argv)
 {
   CLEANUP_SESSION struct session s = SESSION_INIT;
   struct common_options c = { COMMON_OPTIONS_INIT, .help = help };
+  CLEANUP_VM struct vm vm;
   const char *command = NULL;
   bool tcp = false;
   int opt, status = -1;
 
+  vm_init (&vm);
   while (status == -1 &&
          (opt = getopt_long (argc, argv, "v", options, NULL)) != -1)
     switch (opt) {
@@ -210,18 +205,11 @@ main_serve (int argc, char **argv)
     default:
       status = common_option (opt, argv, &c);
     }
+  if (status == -1)
+    status = common_vm (argc, argv, &c, &s, &vm);
   if (status != -1)
     return status;
-  if (argc - optind < 2)
-    return usage_error (argv, "give a plan file and a VM");
-
-  if (session_load_provider (&s, (const char *const *) &argv[optind],
-                             argc - optind - 1, c.provider) == -1)
-    return STATUS_PLAN;
-  common_session_options (&c, &s);
-  if (session_open (&s) == -1)
-    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
-  return serve (&s, argv[argc - 1], command, tcp);
+  return serve (&s, &vm, command, tcp);
 }
 
 const struct command command_serve = {

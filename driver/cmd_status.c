@@ -3,7 +3,6 @@
  * nbdlift status: how far a run is or was, from the file that the run
  * keeps in its state folder.
  */
-#include <errno.h>
 #include <string.h>
 
 #include "common/include/cleanup.h"
@@ -107,14 +106,12 @@ print_table (const json_t *doc)
 static int
 print_status (const struct session *s, const struct common_options *c)
 {
-  CLEANUP_FREE char *state = run_state_folder (c->output, c->state);
-  CLEANUP_FREE char *folder = NULL, *path = NULL;
-  CLEANUP_JSON json_t *doc = NULL;
+  CLEANUP_FREE char *folder = run_earlier_folder (c->output, c->state,
+                                                  s->plan);
+  CLEANUP_FREE char *path = folder ? run_status_path (folder) : NULL;
+  CLEANUP_JSON json_t *doc = path ? json_read_file (path, 1) : NULL;
   int r;
 
-  folder = state ? run_plan_folder (state, s->plan) : NULL;
-  path = folder ? run_status_path (folder) : NULL;
-  doc = path ? json_read_file (path, 1) : NULL;
   if (doc == NULL)
     return STATUS_FAILED;
   if (c->format == OUTPUT_TABLE)
@@ -134,12 +131,9 @@ main_status (int argc, char **argv)
 
   status = common_parse (argc, argv, "o:f:", options, &c);
   if (status == -1)
-    status = common_operands (argc, argv, &c);
+    status = common_plan (argc, argv, &c, &s);
   if (status != -1)
     return status;
-  if (session_load_plan (&s, (const char *const *) &argv[optind],
-                         argc - optind, c.plan) == -1)
-    return STATUS_PLAN;
   return print_status (&s, &c);
 }
 

@@ -130,15 +130,15 @@ static enum exit_status
 verify_plan (const struct verify_command *c, const struct session *s,
              struct progress *p, json_t *rows)
 {
-  CLEANUP_FREE char *state = run_state_folder (c->common.output,
-                                               c->common.state);
-  CLEANUP_FREE char *plan_folder = NULL, *vms = NULL;
+  CLEANUP_FREE char *plan_folder = run_earlier_folder (c->common.output,
+                                                       c->common.state,
+                                                       s->plan);
+  CLEANUP_FREE char *vms = plan_folder ? run_vm_folder (plan_folder, "")
+                                       : NULL;
   CLEANUP_STRING_VECTOR string_vector names = EMPTY_VECTOR;
   enum exit_status status = STATUS_OK, r;
   size_t i, nr_chosen = 0;
 
-  plan_folder = state ? run_plan_folder (state, s->plan) : NULL;
-  vms = plan_folder ? run_vm_folder (plan_folder, "") : NULL;
   if (vms == NULL || list_vms (vms, &names) == -1)
     return STATUS_FAILED;
 
@@ -246,9 +246,7 @@ open_plan (const struct verify_command *c, struct session *s,
     session_print_problems (s);
     return STATUS_PLAN;
   }
-  if (!c->no_source && session_open (s) == -1)
-    return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
-  return STATUS_OK;
+  return c->no_source ? STATUS_OK : common_open (&c->common, s);
 }
 
 static int

@@ -15,7 +15,6 @@
 #include "driver/command.h"
 #include "driver/driver_log.h"
 #include "driver/options.h"
-#include "driver/session.h"
 
 void
 common_options_free (struct common_options *c)
@@ -127,15 +126,6 @@ transport_option (char **argv, struct common_options *c)
                       "export", printable (optarg));
 }
 
-void
-common_session_options (const struct common_options *c, struct session *s)
-{
-  if (c->transport)
-    session_set (s, "transport", c->transport);
-  if (c->vddk_libdir)
-    session_set (s, "vddkLibDir", c->vddk_libdir);
-}
-
 int
 common_option (int opt, char **argv, struct common_options *c)
 {
@@ -209,6 +199,50 @@ common_operands (int argc, char **argv, const struct common_options *c)
   if (c->output == NULL && !(c->state_will_do && c->state))
     return usage_error (argv, "--output=DIR is missing");
   return -1;
+}
+
+int
+common_plan (int argc, char **argv, const struct common_options *c,
+             struct session *s)
+{
+  const int status = common_operands (argc, argv, c);
+
+  if (status != -1)
+    return status;
+  return session_load_plan (s, (const char *const *) &argv[optind],
+                            argc - optind, c->plan) == -1 ? STATUS_PLAN : -1;
+}
+
+enum exit_status
+common_open (const struct common_options *c, struct session *s)
+{
+  if (c->transport)
+    session_set (s, "transport", c->transport);
+  if (c->vddk_libdir)
+    session_set (s, "vddkLibDir", c->vddk_libdir);
+  if (session_open (s) == 0)
+    return STATUS_OK;
+  return errno == ENOTSUP ? STATUS_PLAN : STATUS_SOURCE;
+}
+
+int
+common_vm (int argc, char **argv, const struct common_options *c,
+           struct session *s, struct vm *vm)
+{
+  enum exit_status status;
+
+  if (argc - optind < 2)
+    return usage_error (argv, "give a plan file and a VM");
+  if (session_load_provider (s, (const char *const *) &argv[optind],
+                             argc - optind - 1, c->provider) == -1)
+    return STATUS_PLAN;
+  status = common_open (c, s);
+  if (status != STATUS_OK)
+    return status;
+  if (session_describe (s, argv[argc - 1], vm) == 0)
+    return -1;
+  return errno == ENOENT || errno == EEXIST || errno == EINVAL ?
+    STATUS_FAILED : STATUS_SOURCE;
 }
 
 struct progress *

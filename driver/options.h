@@ -14,6 +14,7 @@
 #include "driver/command.h"
 #include "driver/output.h"
 #include "driver/progress.h"
+#include "driver/session.h"
 
 /* What getopt_long returns for long options without a letter. */
 enum {
@@ -78,10 +79,23 @@ extern int number_option (char **argv, const char *name, const char *text,
 extern int size_option (char **argv, const char *name, const char *text,
                         uint64_t min, uint64_t max, uint64_t *r);
 
-/* Give --transport and --vddk-libdir to the source that S will open. */
-struct session;
-extern void common_session_options (const struct common_options *c,
-                                    struct session *s);
+/* For commands about a plan: see to the operands, as common_operands, and
+ * load the plan into S.  As common_option.
+ */
+extern int common_plan (int argc, char **argv, const struct common_options *c,
+                        struct session *s);
+
+/* For commands about one VM, PLAN... VM: log in to the source, and describe
+ * it.  As common_option.
+ */
+extern int common_vm (int argc, char **argv, const struct common_options *c,
+                      struct session *s, struct vm *vm);
+
+/* Log in to the source of S, which gets --transport and --vddk-libdir.
+ * STATUS_OK, or why not, reported.
+ */
+extern enum exit_status common_open (const struct common_options *c,
+                                     struct session *s);
 
 /* Progress as the options say: for people on standard error, unless JSON
  * lines go there.  Messages go through it from now on.  NULL reported.

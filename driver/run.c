@@ -36,17 +36,21 @@
 #define MAX_FILES 4096
 
 char *
-run_state_folder (const char *output, const char *state)
-{
-  return state ? format_text ("%s", state) :
-    format_text ("%s/.nbdlift", output);
-}
-
-char *
 run_plan_folder (const char *state, const struct plan *plan)
 {
   return format_text ("%s/%s/%s", state, plan->meta.namespace_ ?
                       plan->meta.namespace_ : "default", plan->meta.name);
+}
+
+char *
+run_earlier_folder (const char *output, const char *state,
+                    const struct plan *plan)
+{
+  CLEANUP_FREE char *own = NULL;
+
+  if (state == NULL)
+    state = own = format_text ("%s/.nbdlift", output);
+  return state ? run_plan_folder (state, plan) : NULL;
 }
 
 char *

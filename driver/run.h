@@ -106,13 +106,15 @@ struct run_vm {
  */
 extern enum exit_status run_plan (struct run *run, json_t **result);
 
-/* The state folder of an earlier run: STATE, or with NULL what the
- * directory target has in OUTPUT.  malloc'ed; NULL reported, as of the
- * functions below.
+/* The folder of a plan in the state folder STATE.  malloc'ed; NULL reported,
+ * as of the functions below.
  */
-extern char *run_state_folder (const char *output, const char *state);
-/* The folder of a plan in the state folder STATE. */
 extern char *run_plan_folder (const char *state, const struct plan *plan);
+/* That of an earlier run: in STATE, or with NULL in what the directory
+ * target has in OUTPUT.
+ */
+extern char *run_earlier_folder (const char *output, const char *state,
+                                 const struct plan *plan);
 /* The folder of a VM in that. */
 extern char *run_vm_folder (const char *plan_folder, const char *target);
 /* Where the status of a plan is written. */
