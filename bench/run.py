@@ -41,6 +41,8 @@ def parse_args():
                    "smaller than --size")
     p.add_argument("--dir", help="where the files are; default BUILD/bench/"
                    "data.  Its file system is what is measured")
+    p.add_argument("--only", default="", metavar="TEXT",
+                   help="only the groups with TEXT in their titles")
     p.add_argument("--no-tmpfs", action="store_true",
                    help="leave out the targets on " + MEMORY_DIR)
     p.add_argument("--keep", action="store_true",
@@ -115,6 +117,12 @@ class Bench:
                     group.title, case.name, ", ".join(missing)))
             else:
                 yield case
+
+    def try_group(self, group):
+        try:
+            self.measure_group(group)
+        except NoServer as e:
+            self.table.note("left out: '%s': %s" % (group.title, e))
 
     def measure_group(self, group):
         with contextlib.ExitStack() as stack:
@@ -247,7 +255,8 @@ def main():
         for part in args.parts:
             try:
                 for group in PARTS[part](bench.inputs, bench.tools):
-                    bench.measure_group(group)
+                    if args.only in group.title:
+                        bench.try_group(group)
             except NoServer as e:
                 bench.table.note("left out: part '%s': %s" % (part, e))
             except (OSError, subprocess.CalledProcessError) as e:
