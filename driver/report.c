@@ -15,18 +15,6 @@
 
 #define OPEN_VMS 4              /* so many are all unfolded */
 
-static int
-print_fact (FILE *fp, const char *what, const char *text)
-{
-  if (text == NULL)
-    return 0;
-  fprintf (fp, "<div><dt>%s</dt>", what);
-  if (html_element (fp, "dd", NULL, text) == -1)
-    return -1;
-  fputs ("</div>\n", fp);
-  return 0;
-}
-
 /* "2 of 3 VMs are migrated, 1 failed". */
 static void
 print_counts (FILE *fp, const struct report *r)
@@ -108,11 +96,11 @@ print_head (FILE *fp, const struct report *r)
   fputs ("</p>\n<dl class=\"facts\">\n", fp);
   print_times (fp, r);
   print_amount (fp, r);
-  if (print_fact (fp, "Description", s->plan->description) == -1 ||
-      print_fact (fp, "Source provider", s->provider->meta.name) == -1 ||
-      print_fact (fp, "Source type", s->provider->type) == -1 ||
-      print_fact (fp, "Target namespace", s->plan->target_namespace) == -1 ||
-      print_fact (fp, "Target folder", r->output) == -1)
+  if (html_fact (fp, "Description", s->plan->description) == -1 ||
+      html_fact (fp, "Source provider", s->provider->meta.name) == -1 ||
+      html_fact (fp, "Source type", s->provider->type) == -1 ||
+      html_fact (fp, "Target namespace", s->plan->target_namespace) == -1 ||
+      html_fact (fp, "Target folder", r->output) == -1)
     return -1;
   fputs ("</dl>\n</header>\n", fp);
   return 0;

@@ -47,6 +47,8 @@ extern int html_text (FILE *fp, const char *s);
 /* S in an element NAME of class CLASS (NULL: none); nothing without S. */
 extern int html_element (FILE *fp, const char *name, const char *class,
                          const char *s);
+/* TEXT in a list (dl), with the name WHAT; nothing without TEXT. */
+extern int html_fact (FILE *fp, const char *what, const char *text);
 /* All up to the first heading, and the end. */
 extern int html_begin (FILE *fp, const char *title);
 extern void html_end (FILE *fp);

@@ -62,6 +62,18 @@ html_element (FILE *fp, const char *name, const char *class, const char *s)
 }
 
 int
+html_fact (FILE *fp, const char *what, const char *text)
+{
+  if (text == NULL)
+    return 0;
+  fprintf (fp, "<div><dt>%s</dt>", what);
+  if (html_element (fp, "dd", NULL, text) == -1)
+    return -1;
+  fputs ("</div>\n", fp);
+  return 0;
+}
+
+int
 html_begin (FILE *fp, const char *title)
 {
   fputs ("<!DOCTYPE html>\n"

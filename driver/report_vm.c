@@ -29,29 +29,17 @@ print_badge (FILE *fp, const char *state)
 }
 
 static int
-print_fact (FILE *fp, const char *what, const char *text)
-{
-  if (text == NULL)
-    return 0;
-  fprintf (fp, "<div><dt>%s</dt>", what);
-  if (html_element (fp, "dd", NULL, text) == -1)
-    return -1;
-  fputs ("</div>\n", fp);
-  return 0;
-}
-
-static int
 print_facts (FILE *fp, const json_t *vm)
 {
   fputs ("<h3>About it</h3>\n<dl class=\"facts\">\n", fp);
-  if (print_fact (fp, "Id on the source",
+  if (html_fact (fp, "Id on the source",
                   json_get_string (vm, "id", NULL)) == -1 ||
-      print_fact (fp, "Name on the target",
+      html_fact (fp, "Name on the target",
                   json_get_string (vm, "newName",
                                    report_vm_name (vm))) == -1 ||
-      print_fact (fp, "Operating system",
+      html_fact (fp, "Operating system",
                   json_get_string (vm, "operatingSystem", NULL)) == -1 ||
-      print_fact (fp, "Firmware",
+      html_fact (fp, "Firmware",
                   json_get_string (vm, "firmware", NULL)) == -1)
     return -1;
   fputs ("</dl>\n", fp);

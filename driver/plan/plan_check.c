@@ -189,12 +189,26 @@ same_source (const struct plan_ref *a, const struct plan_ref *b)
 /* More rows than that are not compared with each other. */
 #define MAX_COMPARED 1000
 
+/* Row I of a map, whose source is at WHERE, is that of row J again. */
+static int
+note_second_row (const struct checker *c, const char *type, const char *kind,
+                 const struct object_meta *meta,
+                 const struct plan_where *where, size_t i,
+                 const struct plan_where *first, size_t j)
+{
+  char path[64];
+
+  snprintf (path, sizeof path, "spec.map[%zu].source", i);
+  return check_problem (c, PROBLEM_WARN, type, kind, meta, where, path, NULL,
+                        "has a row already, spec.map[%zu] in line %u, which "
+                        "is the one that counts", j, first->line);
+}
+
 static int
 check_network_map (const struct checker *c,
                    const struct plan_network_map *map)
 {
   const struct plan_provider *source;
-  char path[64];
   size_t i, j;
 
   if (check_provider_pair (c, "NetworkMap", &map->meta, &map->source,
@@ -204,13 +218,9 @@ check_network_map (const struct checker *c,
     for (j = 0; j < i; ++j) {
       if (!same_source (&map->rows.ptr[i].source, &map->rows.ptr[j].source))
         continue;
-      snprintf (path, sizeof path, "spec.map[%zu].source", i);
-      if (check_problem (c, PROBLEM_WARN, "SourceNetworkNotValid",
-                         "NetworkMap", &map->meta,
-                         &map->rows.ptr[i].source.where, path, NULL,
-                         "has a row already, spec.map[%zu] in line %u, "
-                         "which is the one that counts", j,
-                         map->rows.ptr[j].where.line) == -1)
+      if (note_second_row (c, "SourceNetworkNotValid", "NetworkMap",
+                           &map->meta, &map->rows.ptr[i].source.where, i,
+                           &map->rows.ptr[j].where, j) == -1)
         return -1;
       break;
     }
@@ -250,7 +260,6 @@ check_storage_map (const struct checker *c,
                    const struct plan_storage_map *map)
 {
   const struct plan_provider *source;
-  char path[64];
   size_t i, j;
 
   if (check_provider_pair (c, "StorageMap", &map->meta, &map->source,
@@ -263,13 +272,9 @@ check_storage_map (const struct checker *c,
     for (j = 0; j < i; ++j) {
       if (!same_source (&map->rows.ptr[i].source, &map->rows.ptr[j].source))
         continue;
-      snprintf (path, sizeof path, "spec.map[%zu].source", i);
-      if (check_problem (c, PROBLEM_WARN, "SourceStorageNotValid",
-                         "StorageMap", &map->meta,
-                         &map->rows.ptr[i].source.where, path, NULL,
-                         "has a row already, spec.map[%zu] in line %u, "
-                         "which is the one that counts", j,
-                         map->rows.ptr[j].where.line) == -1)
+      if (note_second_row (c, "SourceStorageNotValid", "StorageMap",
+                           &map->meta, &map->rows.ptr[i].source.where, i,
+                           &map->rows.ptr[j].where, j) == -1)
         return -1;
       break;
     }
