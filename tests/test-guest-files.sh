@@ -5,7 +5,8 @@
 #
 # nbdlift-guest on a root that is encrypted, wants SELinux labels, and in
 # which files of the network configuration are what they should not be:
-# links out of the guest, devices, folders, loops, too large.
+# links out of the guest, devices, folders, loops, too large.  And units of
+# systemd in parts, of which some are taken away by links to /dev/null.
 
 source ./tests/functions.sh
 requires jq
@@ -34,6 +35,18 @@ ln -s /etc/lan "$root/etc/systemd/network/lan.network"
 ln -s loop.network "$root/etc/systemd/network/loop.network"
 mkdir "$root/etc/systemd/network/folder.network"
 mknod "$root/etc/systemd/network/null.network" c 1 3
+mkdir -p "$root"/etc/systemd/network/{lan,loop}.network.d \
+  "$root/usr/lib/systemd/network/lan.network.d"
+printf '[Network]\nAddress=fd00::50/64\n' \
+  >"$root/usr/lib/systemd/network/lan.network.d/more.conf"
+printf '[Network]\nAddress=10.0.2.51/24\n' |
+  tee "$root/usr/lib/systemd/network/lan.network.d/masked.conf" \
+    >"$root/etc/systemd/network/loop.network.d/lan.conf"
+ln -s /dev/null "$root/etc/systemd/network/lan.network.d/masked.conf"
+ln -s . "$root/usr/lib/systemd/network/loop.network.d"
+printf '[Match]\nName=ens224\n[Network]\nAddress=10.0.3.50/24\n' \
+  >"$root/usr/lib/systemd/network/masked.network"
+ln -s /dev/null "$root/etc/systemd/network/masked.network"
 mknod "$root/etc/netplan/disk.yaml" b 8 0
 mkfifo "$root/etc/NetworkManager/system-connections/pipe"
 truncate -s 2G "$root/etc/netplan/huge.yaml"
@@ -61,7 +74,8 @@ request () {
 }
 request '["wrong", "sesame"]'
 jq . "$tmp/answer"
-jq -e '.kept == ["00:50:56:aa:bb:01: 10.0.2.50/24 stays on ens192"] and
+jq -e '.kept == [
+    "00:50:56:aa:bb:01: 10.0.2.50/24, fd00::50/64 stay on ens192"] and
   .lost == ["/etc/netplan/huge.yaml in the guest is too large to be read: " +
     "what it says of addresses is not looked at"]' "$tmp/answer"
 [ -z "$(ls "$tmp/tmpdir")" ] || fail "files are left: $(ls -R "$tmp/tmpdir")"

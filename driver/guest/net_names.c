@@ -79,19 +79,15 @@ read_rules (struct guest_net *g, const char *path)
 
 /* A link that is matched by the MAC address alone. */
 static int
-read_link (struct guest_net *g, const char *path)
+read_link (struct guest_net *g, const char *path, char *text)
 {
-  CLEANUP_FREE char *text = NULL, *mac = NULL, *name = NULL;
+  CLEANUP_FREE char *mac = NULL, *name = NULL;
   bool match = false, link = false, other = false;
-  char *p, *line, *key, *value;
-  int r;
+  char *line, *key, *value;
 
   if (strncmp (path, OUR_LINK_PREFIX, strlen (OUR_LINK_PREFIX)) == 0)
     return 0;
-  r = net_read (g, path, &text);
-  if (r != 1)
-    return r;
-  for (p = text; (line = net_line (&p)) != NULL; ) {
+  while ((line = net_line (&text)) != NULL) {
     if (*line == '[') {
       match = strcmp (line, "[Match]") == 0;
       link = strcmp (line, "[Link]") == 0;
@@ -121,7 +117,7 @@ net_read_names (struct guest_net *g)
 {
   if (net_read_folder (g, RULES_FOLDER, ".rules", read_rules) == -1)
     return -1;
-  return net_read_folder (g, LINKS_FOLDER, ".link", read_link);
+  return net_read_units (g, ".link", read_link);
 }
 
 /* 1 if PATH is there, 0 if not, -1 reported. */

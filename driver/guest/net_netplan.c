@@ -237,7 +237,8 @@ take_iface (struct guest_net *g, const char *path, const char *id,
   }
   else if (net_is_name (id) && net_set (&iface->name, id) == -1)
     return -1;
-  if (take_addresses (yaml_get (node, "addresses"), iface) == -1)
+  if (take_addresses (yaml_get (node, "addresses"), iface) == -1 ||
+      net_add_networkd_drop_ins (g, id, iface) == -1)
     return -1;
   return is_virtual ? take_lowers (g, id, node) : 0;
 }

@@ -57,6 +57,7 @@ cleanup_net (struct guest_net *g)
     struct net_iface *f = &g->ifaces.ptr[i];
 
     free (f->file);
+    free (f->changed);
     free (f->id);
     free (f->name);
     free (f->mac);
@@ -471,7 +472,8 @@ apply (struct guest_net *g, struct binding *b, net_pair_vector *names)
     if (b->name == NULL)
       return say (&g->report->kept, b->nic, b->iface,
                   "%s: %s now goes by the MAC address", stay (b),
-                  printable (b->target->file));
+                  printable (b->target->changed ? b->target->changed
+                             : b->target->file));
   }
   if (!has_rule (g, b)) {
     for (i = 0; i < names->len; i++)

@@ -15,9 +15,6 @@
 #include "common/util/log.h"
 #include "driver/guest/net_private.h"
 
-/* More files in one folder are not looked at. */
-#define MAX_FILES 1000
-
 /* More interfaces than any kernel is given by hand. */
 #define MAX_IFACES 4096
 
@@ -129,7 +126,9 @@ net_add_address (struct net_iface *iface, const char *address,
   char text[INET6_ADDRSTRLEN];
   int length = -1, r;
 
-  if (family == 0)
+  /* 0.0.0.0 stands for any that is free. */
+  if (family == 0 || net_same_address (address, "0.0.0.0") ||
+      net_same_address (address, "::"))
     return 0;
   if (slash)
     length = prefix_length (family, slash + 1);
@@ -165,8 +164,12 @@ net_read (struct guest_net *g, const char *path, char **text)
     return 1;
   if (errno == ENOENT)
     return 0;
-  if (errno != EFBIG)
-    return -1;
+  return errno == EFBIG ? net_too_large (g, path) : -1;
+}
+
+int
+net_too_large (struct guest_net *g, const char *path)
+{
   if (string_vector_append_format (&g->report->lost, "%s in the guest is too "
                                    "large to be read: what it says of "
                                    "addresses is not looked at",
@@ -177,8 +180,8 @@ net_read (struct guest_net *g, const char *path, char **text)
   return 0;
 }
 
-static bool
-ends_in (const char *name, const char *suffix)
+bool
+net_ends_in (const char *name, const char *suffix)
 {
   const size_t n = strlen (name), m = strlen (suffix);
 
@@ -195,7 +198,7 @@ is_leftover (const char *name)
   size_t i;
 
   for (i = 0; suffixes[i]; i++)
-    if (ends_in (name, suffixes[i]))
+    if (net_ends_in (name, suffixes[i]))
       return true;
   return name[0] == '.';
 }
@@ -211,11 +214,11 @@ net_read_folder (struct guest_net *g, const char *folder,
 
   if (g->files->list (g->files->opaque, folder, &names) == -1)
     return -1;
-  for (i = 0; i < names.len && nr < MAX_FILES; i++) {
+  for (i = 0; i < names.len && nr < NET_MAX_FILES; i++) {
     CLEANUP_FREE char *path = NULL;
 
     if (is_leftover (names.ptr[i]) ||
-        (suffix && !ends_in (names.ptr[i], suffix)))
+        (suffix && !net_ends_in (names.ptr[i], suffix)))
       continue;
     nr++;
     r = asprintf (&path, "%s/%s", folder, names.ptr[i]);
@@ -321,7 +324,7 @@ net_rewrite_ini (const char *text, const char *section,
                  const char *new_key, const char *value)
 {
   CLEANUP_STRBUF struct strbuf b = { 0 };
-  bool inside = false, inside_new = false, done = false, drop;
+  bool inside = false, inside_new = false, done = new_key == NULL, drop;
   const char *p, *eol;
   size_t n, i;
 
@@ -330,7 +333,7 @@ net_rewrite_ini (const char *text, const char *section,
     eol = p + n + (p[n] == '\n');
     if (p[strspn (p, " \t")] == '[') {
       inside = line_is_section (p, n, section);
-      inside_new = line_is_section (p, n, new_section);
+      inside_new = new_key && line_is_section (p, n, new_section);
     }
     drop = inside_new && line_has_key (p, n, new_key);
     for (i = 0; inside && keys[i]; i++)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause
  *
- * Fuzz the network configuration of a guest: the input is a file of the
- * kind that its first byte names, twice, the second time as it was left
- * the first time.
+ * Fuzz the network configuration of a guest: the input is one file or two
+ * of the kinds that its first byte names, twice, the second time as they
+ * were left the first time.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,54 +15,95 @@
 extern int LLVMFuzzerInitialize (int *argc, char ***argv);
 extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
 
-static const char *const places[] = {
-  "/etc/network/interfaces",
-  "/etc/systemd/network/a.network",
-  "/etc/systemd/network/a.netdev",
-  "/etc/systemd/network/a.link",
-  "/etc/NetworkManager/system-connections/a",
-  "/etc/netplan/a.yaml",
-  "/etc/sysconfig/network-scripts/ifcfg-a",
-  "/etc/sysconfig/network/ifcfg-a",
-  "/etc/udev/rules.d/70-persistent-net.rules",
+/* Where the input goes: what is after its first NUL byte to the second. */
+static const char *const places[][2] = {
+  { "/etc/network/interfaces", "/etc/network/interfaces.d/a" },
+  { "/etc/systemd/network/a.network", "/etc/systemd/network/b.network" },
+  { "/etc/systemd/network/a.netdev", "/etc/systemd/network/a.network" },
+  { "/etc/systemd/network/a.link", "/etc/network/interfaces" },
+  { "/etc/NetworkManager/system-connections/a",
+    "/etc/NetworkManager/system-connections/b" },
+  { "/etc/netplan/a.yaml", "/etc/netplan/b.yaml" },
+  { "/etc/sysconfig/network-scripts/ifcfg-a",
+    "/etc/sysconfig/network-scripts/ifcfg-b" },
+  { "/etc/sysconfig/network/ifcfg-a", "/etc/sysconfig/network/ifcfg-b" },
+  { "/etc/udev/rules.d/70-persistent-net.rules", "/etc/network/interfaces" },
+  { "/usr/lib/systemd/network/a.network",
+    "/etc/systemd/network/a.network.d/a.conf" },
+  { "/usr/lib/systemd/network/a.network",
+    "/lib/systemd/network/a.network.d/a.conf" },
+  { "/usr/local/lib/systemd/network/a.link",
+    "/usr/lib/systemd/network/a.link.d/a.conf" },
+  { "/etc/netplan/a.yaml",
+    "/etc/systemd/network/10-netplan-a.network.d/a.conf" },
 };
 
-static const char *place;
-static char *content;
+/* The guest's files; more are not kept. */
+static struct {
+  char *path, *text;
+} files[8];
+static size_t nr_files;
 
 static void
 silent (enum log_level level, const char *text, void *opaque)
 {
 }
 
+static char **
+find (const char *path)
+{
+  size_t i;
+
+  for (i = 0; i < nr_files; i++)
+    if (strcmp (files[i].path, path) == 0)
+      return &files[i].text;
+  return NULL;
+}
+
 static char *
 read_file (void *opaque, const char *path)
 {
-  if (strcmp (path, place) != 0) {
+  char **text = find (path);
+
+  if (text == NULL) {
     errno = ENOENT;
     return NULL;
   }
-  return strdup (content);
+  return strdup (*text);
 }
 
 static int
 write_file (void *opaque, const char *path, const char *text)
 {
-  if (strcmp (path, place) == 0) {
-    free (content);
-    content = strdup (text);
+  char **old = find (path);
+
+  if (old) {
+    free (*old);
+    *old = strdup (text);
+  }
+  else if (nr_files < ARRAY_SIZE (files)) {
+    files[nr_files].path = strdup (path);
+    files[nr_files++].text = strdup (text);
   }
   return 0;
 }
 
+/* A folder may be named more than once. */
 static int
 list_folder (void *opaque, const char *path, string_vector *names)
 {
   const size_t n = strlen (path);
+  size_t i;
 
-  if (strncmp (path, place, n) != 0 || place[n] != '/')
-    return 0;
-  return string_vector_append_dup (names, place + n + 1);
+  for (i = 0; i < nr_files; i++) {
+    const char *name = files[i].path + n + 1;
+
+    if (strncmp (files[i].path, path, n) == 0 && files[i].path[n] == '/' &&
+        string_vector_append_format (names, "%.*s",
+                                     (int) strcspn (name, "/"), name) == -1)
+      return -1;
+  }
+  return 0;
 }
 
 int
@@ -77,7 +118,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   static char mac1[] = "00:50:56:aa:bb:01", mac2[] = "00:50:56:aa:bb:02";
   static char address[] = "10.0.2.50";
-  const struct guest_files files = {
+  const struct guest_files guest = {
     .read = read_file, .write = write_file, .list = list_folder,
   };
   struct vm_ip ip = { .address = address, .prefix = 24, .is_static = true };
@@ -85,18 +126,33 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
     { .mac = mac1, .ips = { &ip, 1, 1 } }, { .mac = mac2 },
   };
   const vm_nic_vector nics = { list, 2, 2 };
+  const char *const *place;
+  char *text, *second;
   size_t i;
 
   if (size == 0)
     return 0;
   place = places[data[0] % ARRAY_SIZE (places)];
-  content = strndup ((const char *) data + 1, size - 1);
+  text = malloc (size);
+  if (text == NULL)
+    return 0;
+  memcpy (text, data + 1, size - 1);
+  text[size - 1] = '\0';
+  write_file (NULL, place[0], text);
+  second = memchr (text, '\0', size - 1);
+  if (second)
+    write_file (NULL, place[1], second + 1);
+  free (text);
   for (i = 0; i < 2; i++) {
     struct guest_net_report report = { .kept = EMPTY_VECTOR };
 
-    if (guest_net_preserve (&files, &nics, &report) == 0)
+    if (guest_net_preserve (&guest, &nics, &report) == 0)
       guest_net_report_free (&report);
   }
-  free (content);
+  for (i = 0; i < nr_files; i++) {
+    free (files[i].path);
+    free (files[i].text);
+  }
+  nr_files = 0;
   return 0;
 }

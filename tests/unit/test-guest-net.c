@@ -75,17 +75,34 @@ compare_names (const void *a, const void *b)
   return strcmp (*(char **) a, *(char **) b);
 }
 
+static bool
+is_in (const string_vector *names, const char *name, size_t n)
+{
+  size_t i;
+
+  for (i = 0; i < names->len; i++)
+    if (strncmp (names->ptr[i], name, n) == 0 && names->ptr[i][n] == '\0')
+      return true;
+  return false;
+}
+
+/* Files, and folders that there are because there are files in them. */
 static int
 list_folder (void *opaque, const char *path, string_vector *names)
 {
   const size_t n = strlen (path);
-  size_t i;
+  size_t i, k;
 
-  for (i = 0; i < nr_files; i++)
-    if (strncmp (files[i].path, path, n) == 0 && files[i].path[n] == '/' &&
-        strchr (files[i].path + n + 1, '/') == NULL)
-      assert_int_equal (string_vector_append_dup (names, files[i].path + n
-                                                  + 1), 0);
+  for (i = 0; i < nr_files; i++) {
+    const char *name = files[i].path + n + 1;
+
+    if (strncmp (files[i].path, path, n) != 0 || files[i].path[n] != '/')
+      continue;
+    k = strcspn (name, "/");
+    if (!is_in (names, name, k))
+      assert_int_equal (string_vector_append_format (names, "%.*s", (int) k,
+                                                     name), 0);
+  }
   if (names->len > 0)
     qsort (names->ptr, names->len, sizeof names->ptr[0], compare_names);
   return 0;
@@ -407,6 +424,205 @@ test_networkd_stacked (void **state)
                "known which NIC");
 }
 
+#define DROP_IN(name) NETWORK ".d/" name
+#define USR_NETWORK "/usr/lib/systemd/network/lan.network"
+#define USR_DROP_IN(name) USR_NETWORK ".d/" name
+
+/* The name and the addresses are said in different files; what is not
+ * called *.conf is none of them.
+ */
+static void
+test_networkd_drop_ins (void **state)
+{
+  put (NETWORK, "[Network]\nAddress=10.0.2.50/24\nVLAN=lan7");
+  put (DROP_IN ("10-name.conf"), "[Match]\nName=eth7\nName=\nName=ens192\n");
+  put (DROP_IN ("20-more.conf"), "Address=10.9.9.9/24\n[Network]\n"
+       "Address=fd00::50/64\n[Address]\nAddress=10.0.2.51/24\n");
+  put (DROP_IN ("30-not.txt"), "[Network]\nAddress=10.0.2.52/24\n");
+  put (DROP_IN (".hidden.conf"), "[Network]\nAddress=10.0.2.53/24\n");
+  put ("/etc/systemd/network/vlan.netdev", "[NetDev]\nKind=vlan\n");
+  put ("/etc/systemd/network/vlan.netdev.d/name.conf",
+       "[NetDev]\nName=lan7\n");
+  put ("/etc/systemd/network/vlan.network",
+       "[Match]\nName=lan7\n[Network]\nAddress=10.7.0.1/24\n");
+  nic (MAC1, "10.0.2.51");
+  nic (MAC2, NULL);
+  preserve ();
+  assert_nothing_lost ();
+  assert_kept (MAC1 ": 10.0.2.50/24, fd00::50/64, 10.0.2.51/24 stay on "
+               "ens192",
+               MAC1 ": 10.7.0.1/24 stays on lan7, over ens192");
+  assert_bound ("ens192", MAC1);
+  assert_null (find (LINK ("eth7")));
+}
+
+/* A drop-in takes back what the main file says. */
+static void
+test_networkd_reset (void **state)
+{
+  put (NETWORK, "[Match]\nName=ens192\nDriver=vmxnet3\n[Network]\n"
+       "Address=10.0.2.50/24\n[Address]\nAddress=10.0.2.51/24\n");
+  put (DROP_IN ("a.conf"), "[Match]\nDriver=\n[Network]\nAddress=\n"
+       "Address=10.0.2.52/24\n");
+  nic (MAC1, "10.0.2.52");
+  preserve ();
+  assert_nothing_lost ();
+  assert_kept (MAC1 ": 10.0.2.52/24 stays on ens192");
+  assert_bound ("ens192", MAC1);
+}
+
+/* Of two files with one name that in /etc is read; one that is empty, or
+ * nothing that can be read, takes away the other.
+ */
+static void
+test_networkd_hidden (void **state)
+{
+  put (USR_NETWORK, "[Match]\nName=ens192\n[Network]\n"
+       "Address=10.0.9.1/24\n");
+  put (NETWORK, "[Match]\nName=ens192\n[Network]\nAddress=10.0.2.50/24\n");
+  put (USR_DROP_IN ("a.conf"), "[Network]\nAddress=10.0.9.2/24\n");
+  put (DROP_IN ("a.conf"), "[Network]\nAddress=10.0.2.51/24\n");
+  put (USR_DROP_IN ("b.conf"), "[Network]\nAddress=10.0.9.3/24\n");
+  put (DROP_IN ("b.conf"), "");
+  put (USR_DROP_IN ("c.conf"), "[Network]\nAddress=10.0.2.52/24\n");
+  put ("/usr/local/lib/systemd/network/x.network",
+       "[Match]\nName=ens224\n[Network]\nAddress=10.0.9.4/24\n");
+  put ("/etc/systemd/network/x.network", "");
+  put ("/etc/systemd/network/x.network.d/x.conf",
+       "[Network]\nAddress=10.0.9.5/24\n");
+  put ("/lib/systemd/network/y.network",
+       "[Match]\nName=ens224\n[Network]\nAddress=10.0.9.6/24\n");
+  /* A folder stands for all that is no file. */
+  put ("/etc/systemd/network/y.network/x", "");
+  put ("/usr/lib/systemd/network/z.network.d/x.conf",
+       "[Match]\nName=ens224\n[Network]\nAddress=10.0.9.7/24\n");
+  nic (MAC1, "10.0.2.50");
+  preserve ();
+  assert_nothing_lost ();
+  assert_kept (MAC1 ": 10.0.2.50/24, 10.0.2.51/24, 10.0.2.52/24 stay on "
+               "ens192");
+}
+
+/* All parts that ask for what changes are changed, each in /etc. */
+static void
+test_networkd_rebind_parts (void **state)
+{
+  static const char main_text[] =
+    "[Match]\nDriver=vmxnet3\n[Network]\nAddress=10.0.2.50/24\n";
+
+  put (USR_NETWORK, main_text);
+  put (USR_DROP_IN ("a.conf"), "[Match]\nPath=pci-0000:0b:*\n");
+  put (USR_DROP_IN ("b.conf"), "[Network]\nDHCP=no\n");
+  put (DROP_IN ("c.conf"), "# mine\n[Match]\nName=ens1*\nType=ether\n"
+       "[Network]\nDNS=10.0.2.3\n");
+  nic (MAC1, "10.0.2.50");
+  nic (MAC2, NULL);
+  preserve ();
+  assert_nothing_lost ();
+  assert_kept (MAC1 ": 10.0.2.50/24 stays: " NETWORK
+               " now goes by the MAC address");
+  assert_file (USR_NETWORK, main_text);
+  assert_file (NETWORK, "# Written by nbdlift: " USR_NETWORK ", for the "
+               "network card with its MAC address.\n"
+               "[Match]\nMACAddress=" MAC1 "\n[Network]\n"
+               "Address=10.0.2.50/24\n");
+  assert_file (USR_DROP_IN ("a.conf"), "[Match]\nPath=pci-0000:0b:*\n");
+  assert_file (DROP_IN ("a.conf"), "# Written by nbdlift: "
+               USR_DROP_IN ("a.conf") ", for the network card with its MAC "
+               "address.\n[Match]\n");
+  assert_null (find (DROP_IN ("b.conf")));
+  assert_file (DROP_IN ("c.conf"), "# mine\n[Match]\nType=ether\n"
+               "[Network]\nDNS=10.0.2.3\n");
+  assert_int_equal (nr_writes, 3);
+
+  preserve ();
+  assert_kept (MAC1 ": 10.0.2.50/24 stays: " NETWORK
+               " does not go by the name");
+  assert_int_equal (nr_writes, 3);
+}
+
+/* [Match] is in the drop-in only, and asks for VMware. */
+static void
+test_networkd_virtualization (void **state)
+{
+  put (NETWORK, "[Network]\nAddress=10.0.2.50/24\n");
+  put (DROP_IN ("a.conf"), "[Match]\nVirtualization=vmware\n");
+  nic (MAC1, "10.0.2.50");
+  preserve ();
+  assert_nothing_lost ();
+  assert_kept (MAC1 ": 10.0.2.50/24 stays: " NETWORK " now goes by");
+  assert_file (NETWORK, "[Network]\nAddress=10.0.2.50/24\n"
+               "\n[Match]\nMACAddress=" MAC1 "\n");
+  assert_file (DROP_IN ("a.conf"), "[Match]\n");
+}
+
+/* What systemd's own units say is of no NIC. */
+static void
+test_networkd_vendor (void **state)
+{
+  static const char *const matches[] = {
+    "Kind=veth\nName=ve-*\nDriver=veth", "Name=vt-*\nDriver=tun",
+    "Virtualization=container\nName=host0", "Type=wlan\nName=*",
+  };
+  size_t i;
+
+  for (i = 0; i < ARRAY_SIZE (matches); i++) {
+    char *text, *path;
+
+    assert_true (asprintf (&path, "/usr/lib/systemd/network/80-%zu.network",
+                           i) > 0);
+    assert_true (asprintf (&text, "[Match]\n%s\n[Network]\nAddress=%s\n",
+                           matches[i], i == 1 ? "0.0.0.0/28\nAddress=::/64"
+                           : "10.9.9.9/24") > 0);
+    put (path, text);
+    free (path);
+    free (text);
+  }
+  nic (MAC1, NULL);
+  preserve ();
+  assert_nothing_kept ();
+  assert_nothing_lost ();
+  assert_int_equal (nr_writes, 0);
+}
+
+/* The second file is of no effect. */
+static void
+test_networkd_first_match (void **state)
+{
+  put ("/usr/lib/systemd/network/10-lan.network",
+       "[Match]\nName=ens192\n[Network]\nAddress=10.0.2.50/24\n");
+  put (NETWORK, "[Match]\nName=ens192\n[Network]\nAddress=10.0.2.51/24\n");
+  nic (MAC1, "10.0.2.50");
+  nic (MAC2, "10.0.2.51");
+  preserve ();
+  assert_kept (MAC1 ": 10.0.2.50/24 stays on ens192");
+  assert_lost (MAC2 ": 10.0.2.51/24: no file of the guest");
+  assert_bound ("ens192", MAC1);
+}
+
+/* A link is a rule of the guest only with all that its drop-ins say. */
+static void
+test_link_drop_ins (void **state)
+{
+  put (INTERFACES, STATIC ("lan0", "10.0.2.50/24")
+       STATIC ("lan1", "10.0.3.50/24"));
+  put ("/etc/systemd/network/05-a.link",
+       "[Match]\nMACAddress=" MAC1 "\n[Link]\n");
+  put ("/etc/systemd/network/05-a.link.d/name.conf", "[Link]\nName=lan0\n");
+  put ("/usr/lib/systemd/network/05-b.link",
+       "[Match]\nMACAddress=" MAC2 "\n[Link]\nName=lan1\n");
+  put ("/etc/systemd/network/05-b.link.d/driver.conf",
+       "[Match]\nDriver=vmxnet3\n");
+  nic (MAC1, NULL);
+  nic (MAC2, "10.0.3.50");
+  preserve ();
+  assert_nothing_lost ();
+  assert_kept (MAC1 ": 10.0.2.50/24 stays on lan0",
+               MAC2 ": 10.0.3.50/24 stays on lan1");
+  assert_bound ("lan1", MAC2);
+  assert_null (find (LINK ("lan0")));
+}
+
 #define KEYFILE "/etc/NetworkManager/system-connections/lan.nmconnection"
 
 static void
@@ -563,6 +779,28 @@ test_netplan_match (void **state)
                "      addresses: [10.0.4.50/24]\n");
 }
 
+/* Addresses in a drop-in of the unit that netplan makes. */
+static void
+test_netplan_drop_in (void **state)
+{
+  put (NETPLAN, "network:\n  ethernets:\n    ens192: {dhcp4: false}\n"
+       "    lan:\n      match: {macaddress: '" MAC2 "'}\n"
+       "    a/b:\n      match: {driver: x}\n");
+  put ("/etc/systemd/network/10-netplan-ens192.network.d/a.conf",
+       "[Network]\nAddress=10.0.2.50/24\n");
+  put ("/etc/systemd/network/10-netplan-lan.network.d/a.conf",
+       "[Network]\nAddress=10.0.3.50/24\n");
+  put ("/etc/systemd/network/b.network.d/a.conf",
+       "[Network]\nAddress=10.0.9.50/24\n");
+  nic (MAC1, "10.0.2.50");
+  nic (MAC2, NULL);
+  preserve ();
+  assert_nothing_lost ();
+  assert_kept (MAC1 ": 10.0.2.50/24 stays on ens192",
+               MAC2 ": 10.0.3.50/24 stays");
+  assert_bound ("ens192", MAC1);
+}
+
 /* cloud-init would configure DHCP on what it takes for a new machine. */
 static void
 test_cloud_init (void **state)
@@ -651,7 +889,8 @@ test_hostile (void **state)
     INTERFACES, NETWORK, KEYFILE, IFCFG "x", NETPLAN,
     "/etc/sysconfig/network/ifcfg-", "/etc/systemd/network/x.netdev",
     "/etc/udev/rules.d/70-persistent-net.rules",
-    "/etc/systemd/network/x.link", "/etc/network/interfaces.d/x",
+    "/etc/systemd/network/x.link", DROP_IN ("x.conf"),
+    USR_DROP_IN ("x.conf"), USR_NETWORK, "/etc/network/interfaces.d/x",
   };
   size_t i, k;
 
@@ -659,6 +898,8 @@ test_hostile (void **state)
     for (k = 0; k < ARRAY_SIZE (places); k++) {
       teardown (NULL);
       setup (NULL);
+      if (strstr (places[k], ".d/x.conf"))
+        put (USR_NETWORK, "[Match]\n");
       put (places[k], texts[i]);
       nic (MAC1, "10.0.2.50");
       preserve ();
@@ -677,10 +918,16 @@ test_huge (void **state)
   text[GUEST_MAX_FILE + 1] = '\0';
   put (NETPLAN, text);
   put ("/etc/netplan/b.yaml", "a: [");
+  put (NETWORK, "[Match]\nName=ens192\n");
+  put (DROP_IN ("a.conf"), text);
+  text[GUEST_MAX_FILE] = '\0';
+  put (USR_DROP_IN ("b.conf"), text);
   free (text);
   preserve ();
   assert_nothing_kept ();
-  assert_lost (NETPLAN " in the guest is too large to be read",
+  assert_lost (DROP_IN ("a.conf") " in the guest is too large to be read",
+               USR_DROP_IN ("b.conf") " in the guest is too large",
+               NETPLAN " in the guest is too large to be read",
                "/etc/netplan/b.yaml in the guest is no YAML");
 }
 
@@ -695,6 +942,10 @@ main (void)
     TEST (no_report_two_nics), TEST (old_rules),
     TEST (dhcp_is_left_alone), TEST (unknown_address), TEST (networkd_name),
     TEST (networkd_driver), TEST (networkd_mac), TEST (networkd_stacked),
+    TEST (networkd_drop_ins), TEST (networkd_reset), TEST (networkd_hidden),
+    TEST (networkd_rebind_parts), TEST (networkd_virtualization),
+    TEST (networkd_vendor), TEST (networkd_first_match), TEST (link_drop_ins),
+    TEST (netplan_drop_in),
     TEST (manager), TEST (manager_match), TEST (manager_vlan), TEST (ifcfg),
     TEST (suse), TEST (netplan), TEST (netplan_match), TEST (cloud_init),
     TEST (conflict), TEST (same_address_twice), TEST (no_systemd),
