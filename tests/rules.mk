@@ -21,7 +21,7 @@ QUICK_TESTS := $(filter-out $(SLOW_TESTS),$(SHELL_TESTS))
 # The guests that slow tests and the demo use, made once.  That of the
 # Windows test needs FUSE, so it is left to that test.
 GUESTS := $(patsubst %,$(BUILD)/guests/%.raw,bios uefi static-networkd \
-  static-ifupdown)
+  static-ifupdown static-mixed)
 MAKE_GUEST := tests/tools/make-guest.sh
 $(BUILD)/guests/bios.raw: $(MAKE_GUEST)
 	@mkdir -p $(@D)

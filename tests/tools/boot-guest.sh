@@ -4,13 +4,14 @@
 # Boot disks in qemu and watch the first serial port.
 #
 # usage: boot-guest.sh --log FILE [--hardware virtio|vmware]
-#          [--firmware bios|uefi] [--nic MAC]... [--until PATTERN]
-#          [--limit SECONDS] DISK...
+#          [--network-cards virtio|vmware] [--firmware bios|uefi]
+#          [--nic MAC]... [--until PATTERN] [--limit SECONDS] DISK...
 #
 #   --log        what comes over the serial port
 #   --hardware   virtio (default): disks and network cards as KubeVirt gives
 #                them; vmware: as a VMware host does (pvscsi and vmxnet3, for
 #                UEFI NVMe, since OVMF has no driver for pvscsi)
+#   --network-cards   the same for the network cards alone
 #   --nic MAC    a network card, in this order; one with a default MAC if
 #                there is none
 #   --until      stop at a line that fits this extended regular expression;
@@ -21,11 +22,12 @@
 # what was waited for came within the limit (400 s), else 1.
 
 set -eu
-log='' hardware=virtio firmware=bios until='' limit=400 nics=()
+log='' hardware=virtio cards='' firmware=bios until='' limit=400 nics=()
 while [ $# -gt 0 ]; do
   case $1 in
     --log) log=$2; shift ;;
     --hardware) hardware=$2; shift ;;
+    --network-cards) cards=$2; shift ;;
     --firmware) firmware=$2; shift ;;
     --nic) nics+=("$2"); shift ;;
     --until) until=$2; shift ;;
@@ -90,7 +92,7 @@ done
 
 n=0
 for mac in "${nics[@]}"; do
-  case $hardware in
+  case ${cards:-$hardware} in
     virtio) model=virtio-net-pci slot=$((n + 1)) ;;
     vmware) model=vmxnet3 slot=$((192 + 32 * n)) ;;
   esac

@@ -13,7 +13,11 @@
 #   --network     dhcp (default): an address on any network card;
 #                 networkd, ifupdown: the addresses 10.0.2.50/24 and
 #                 fd00::50/64 on ens192, as a VMware host's first network card
-#                 is called, by systemd-networkd or by Debian's ifupdown
+#                 is called, by systemd-networkd or by Debian's ifupdown;
+#                 mixed: those by netplan, 10.0.3.50/24 and fd01::50/64 on
+#                 ens224 by NetworkManager, and 10.0.4.50/24 and fd02::50/64
+#                 by systemd-networkd on what is called ens25*, which
+#                 a drop-in says
 #   --data FILE   make a second disk too, with a file system that the guest
 #                 mounts on /data
 #
@@ -45,7 +49,7 @@ while [ $# -gt 0 ]; do
 done
 case $firmware in bios | uefi) ;; *) echo "$0: --firmware?" >&2; exit 2 ;; esac
 case $network in
-  dhcp | networkd | ifupdown) ;;
+  dhcp | networkd | ifupdown | mixed) ;;
   *) echo "$0: --network?" >&2; exit 2 ;;
 esac
 [ -n "$out" ] || { echo "$0: no file to make" >&2; exit 2; }
@@ -54,7 +58,10 @@ packages=systemd-sysv,udev,kmod,dbus,iproute2,e2fsprogs,initramfs-tools
 packages=$packages,linux-image-cloud-amd64
 # Both kinds of GRUB, so that one tree serves both kinds of guest.
 packages=$packages,grub2-common,grub-pc-bin,grub-efi-amd64-bin
-[ "$network" != ifupdown ] || packages=$packages,ifupdown
+case $network in
+  ifupdown) packages=$packages,ifupdown ;;
+  mixed) packages=$packages,netplan.io,network-manager ;;
+esac
 
 # Sectors of 512 bytes.
 mib=2048
@@ -171,6 +178,62 @@ iface ens192 inet6 static
 END
 }
 
+# Three ways to configure a network in one guest, which saves two guests.
+write_network_mixed () {
+  cat >"$root/etc/netplan/lan.yaml" <<'END'
+network:
+  version: 2
+  renderer: networkd
+  ethernets:
+    ens192:
+      addresses: [10.0.2.50/24, "fd00::50/64"]
+      routes: [{to: default, via: 10.0.2.2}]
+END
+  cat >"$root/etc/NetworkManager/system-connections/dmz.nmconnection" <<'END'
+[connection]
+id=dmz
+uuid=2f0c61f0-6f4b-4a12-9f53-2b7d0f1a9c10
+type=ethernet
+interface-name=ens224
+
+[ipv4]
+method=manual
+address1=10.0.3.50/24
+
+[ipv6]
+method=manual
+address1=fd01::50/64
+END
+  chmod 600 "$root/etc/netplan/lan.yaml" \
+    "$root/etc/NetworkManager/system-connections/dmz.nmconnection"
+  # NetworkManager would give the third a DHCP connection of its own.
+  cat >"$root/etc/NetworkManager/conf.d/dmz-only.conf" <<'END'
+[main]
+no-auto-default=*
+END
+  mkdir -p "$root/usr/lib/systemd/network" \
+    "$root/etc/systemd/network/50-back.network.d"
+  cat >"$root/usr/lib/systemd/network/50-back.network" <<'END'
+[Match]
+Driver=vmxnet3
+
+[Network]
+Address=10.0.4.50/24
+END
+  cat >"$root/etc/systemd/network/50-back.network.d/which.conf" <<'END'
+[Match]
+Name=ens25*
+
+[Network]
+Address=fd02::50/64
+END
+  echo 3 >"$root/etc/beacon-addresses"
+  in_root systemctl -q enable systemd-networkd NetworkManager
+  # As long as it waits, the report of the boot does.
+  in_root systemctl -q disable NetworkManager-wait-online.service \
+    systemd-networkd-wait-online.service
+}
+
 # An address on whatever the network card is called.
 write_network_dhcp () {
   cat >"$root/etc/systemd/network/ethernet.network" <<'END'
@@ -242,7 +305,9 @@ report () {
 # Not network-online.target: it has a limit of two minutes where there is
 # no network card.
 n=0
-while [ "$n" -lt 20 ] && [ -z "$(ip -4 -o address show scope global)" ]; do
+want=$(cat /etc/beacon-addresses 2>/dev/null || echo 1)
+while [ "$n" -lt 20 ] &&
+      [ "$(ip -4 -o address show scope global | wc -l)" -lt "$want" ]; do
   sleep 1
   n=$((n + 1))
 done
