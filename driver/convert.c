@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/include/cleanup.h"
@@ -30,6 +31,7 @@ struct conversion {
   char *marker;
   char *xml_file;
   string_vector overlays;       /* one per disk */
+  off_t *fresh;                 /* their sizes before anything is written */
 };
 
 #define MARKER_NAME "converted.json"
@@ -40,6 +42,7 @@ cleanup_conversion (struct conversion *c)
   free (c->marker);
   free (c->xml_file);
   string_vector_free (&c->overlays);
+  free (c->fresh);
 }
 
 static int
@@ -61,6 +64,9 @@ make_paths (struct conversion *c)
         string_vector_append_format (&c->overlays, "%s/overlay-%zu.qcow2",
                                      dir, c->overlays.len) == -1)
       goto oom;
+  c->fresh = calloc (c->overlays.len + 1, sizeof *c->fresh);
+  if (c->fresh == NULL)
+    goto oom;
   return 0;
 
  oom:
@@ -125,6 +131,7 @@ static int
 create_overlays (const struct conversion *c)
 {
   CLEANUP_FREE char *base = NULL;
+  struct stat st;
   size_t i;
 
   for (i = 0; i < c->overlays.len; ++i) {
@@ -142,6 +149,11 @@ create_overlays (const struct conversion *c)
 
     if (run_qemu_img (argv, "create an overlay", c->overlays.ptr[i]) == -1)
       return -1;
+    if (stat (c->overlays.ptr[i], &st) == -1) {
+      log_error ("%s: %m", printable (c->overlays.ptr[i]));
+      return -1;
+    }
+    c->fresh[i] = st.st_size;
   }
   return 0;
 }
@@ -223,8 +235,36 @@ read_marker (const struct conversion *c, struct convert_result *result)
   return convert_result_of_json (j, result) == -1 ? -1 : 1;
 }
 
+/* What is on a disk that others have too is not converted. */
+static int
+on_shared_disk (const char *root, const char *what, const char *path)
+{
+  log_error ("the guest's system is on %s, which is %s (%s): it cannot be "
+             "converted for each of them; set skipGuestConversion",
+             printable (root), what, printable (path));
+  errno = EINVAL;
+  return -1;
+}
+
+/* An overlay grows with the first write.  virt-v2v writes to the disks of
+ * each system that it converts.
+ */
+static bool
+own_disk_was_written (const struct conversion *c)
+{
+  struct stat st;
+  size_t i;
+
+  for (i = 0; i < c->overlays.len; ++i)
+    if (!c->disks[i].keep && (stat (c->overlays.ptr[i], &st) == -1 ||
+                              st.st_size != c->fresh[i]))
+      return true;
+  return false;
+}
+
 /* The system must not be on a disk that others have too: what virt-v2v has
- * done there is dropped.  A logical volume is believed not to be.
+ * done there is dropped.  Of a logical volume it does not say where it is:
+ * then not on a disk of the VM's own if none of these was written to.
  */
 static int
 check_root (const struct conversion *c, const struct convert_result *result)
@@ -233,17 +273,20 @@ check_root (const struct conversion *c, const struct convert_result *result)
   const size_t n = strlen (prefix);
   size_t i;
 
-  if (result->root == NULL || strncmp (result->root, prefix, n) != 0)
+  if (result->root == NULL)
     return 0;
-  i = (unsigned char) result->root[n] - (size_t) 'a';
-  if (i >= c->overlays.len || !c->disks[i].keep)
-    return 0;
-  log_error ("the guest's system is on %s, which is a disk that other VMs "
-             "share (%s): it cannot be converted for each of them; set "
-             "skipGuestConversion", printable (result->root),
-             printable (c->disks[i].path));
-  errno = EINVAL;
-  return -1;
+  if (strncmp (result->root, prefix, n) == 0) {
+    i = (unsigned char) result->root[n] - (size_t) 'a';
+    return i < c->overlays.len && c->disks[i].keep ?
+      on_shared_disk (result->root, "a disk that other VMs share",
+                      c->disks[i].path) : 0;
+  }
+  for (i = 0; i < c->overlays.len; ++i)
+    if (c->disks[i].keep)
+      return own_disk_was_written (c) ? 0 :
+        on_shared_disk (result->root, "on disks that other VMs share",
+                        c->disks[i].path);
+  return 0;
 }
 
 static int

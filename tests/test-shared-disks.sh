@@ -299,6 +299,8 @@ done
 echo '{ "message": "Opening the source", "type": "message" }' >&"$fd"
 echo "i_root = ${FAKE_ROOT:-/dev/sda1}"
 files=$(sed -n 's|.*source file=.\([^"'\'']*\)["'\''].*|\1|p' "$xml")
+# The own disk of a VM is the first one.
+[ -z "${FAKE_SHARED_ONLY:-}" ] || files=${files#*$'\n'}
 for f in $files; do
   qemu-io -f qcow2 -c 'write -q -P 0x5a 0 64k' "$f" || exit 1
   echo "$f" >>"$FAKE_DISKS"
@@ -314,8 +316,15 @@ PATH=$tmp/bin:$PATH FAKE_DISKS=$tmp/disks FAKE_ROOT=/dev/sdb2 \
 [ "$(grep -c "system is on /dev/sdb2, .* other VMs share" <<<"$output")" -ge \
   3 ] || fail "not said of each"
 same_disk "$tmp/5.raw" "$out/target/plan1-g-2-disk-1/disk.img"
+# A logical volume can be anywhere.
+PATH=$tmp/bin:$PATH FAKE_DISKS=$tmp/disks FAKE_ROOT=/dev/vg/root \
+  FAKE_SHARED_ONLY=1 expect_status 6 run
+[ "$(grep -c "system is on /dev/vg/root, .* other VMs share" \
+  <<<"$output")" -ge 3 ] || fail "not said of each"
+same_disk "$tmp/5.raw" "$out/target/plan1-g-2-disk-1/disk.img"
 rm "$tmp/disks"
-PATH=$tmp/bin:$PATH FAKE_DISKS=$tmp/disks expect_status 0 run
+PATH=$tmp/bin:$PATH FAKE_DISKS=$tmp/disks FAKE_ROOT=/dev/vg/root \
+  expect_status 0 run
 [ "$(wc -l <"$tmp/disks")" -eq 9 ] || fail "virt-v2v did not see all disks"
 head -c 65536 /dev/zero | tr '\0' Z >"$tmp/mark"
 for vm in 1 2 3; do
