@@ -48,7 +48,7 @@ static const char help[] =
 "      --progress           show progress, with --quiet too\n"
 "      --rate=SIZE          read at most SIZE bytes per second\n"
 "      --request-size=SIZE  of a read, 64K to 32M (default: 2M)\n"
-"      --requests=N         in flight at once (default: 8)\n"
+"      --requests=N         in flight at once (default: 16)\n"
 "      --stall=SECONDS      give up a server that sends nothing for so long\n"
 "                           (default: 120)\n"
 "      --target-is-zero     TARGET reads as zeroes: do not write any\n"

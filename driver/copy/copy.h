@@ -37,7 +37,7 @@ enum copy_cache {
 
 struct copy_options {
   unsigned connections;         /* 0: 4, or 1 without multi-conn */
-  unsigned requests;            /* in flight in all; 0: 8 */
+  unsigned requests;            /* in flight in all; 0: 16 */
   uint64_t request_size;        /* bytes, 64 KiB to 32 MiB; 0: 2 MiB */
   unsigned workers;             /* threads that write and make digests where
                                    the loop does not; 0: 2 */

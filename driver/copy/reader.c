@@ -23,7 +23,7 @@
 #include "driver/copy/digest_tree.h"
 #include "driver/copy/reader_private.h"
 
-#define DEFAULT_REQUESTS 8
+#define DEFAULT_REQUESTS 16
 #define DEFAULT_REQUEST_SIZE (2 * MIB)
 #define MAX_REQUEST_SIZE (32 * MIB)
 
