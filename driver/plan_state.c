@@ -81,12 +81,6 @@ plan_state_lock (const char *folder)
   return -1;
 }
 
-static int
-compare (const void *a, const void *b)
-{
-  return strcmp (*(char *const *) a, *(char *const *) b);
-}
-
 int
 plan_state_vms (const char *folder, string_vector *targets)
 {
@@ -112,8 +106,7 @@ plan_state_vms (const char *folder, string_vector *targets)
     log_oom ();
     return -1;
   }
-  if (targets->len > 0)
-    qsort (targets->ptr, targets->len, sizeof *targets->ptr, compare);
+  string_vector_sort (targets);
   return 0;
 }
 

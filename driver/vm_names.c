@@ -100,12 +100,7 @@ vm_names_suffix (const struct vm *vm, const char *salt, size_t round,
 static bool
 is_taken (const string_vector *taken, const char *name)
 {
-  size_t i;
-
-  for (i = 0; taken && i < taken->len; ++i)
-    if (strcmp (taken->ptr[i], name) == 0)
-      return true;
-  return false;
+  return taken && string_vector_has (taken, name);
 }
 
 /* The plan's own choice: used as it is, or refused. */

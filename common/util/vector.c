@@ -80,3 +80,27 @@ string_vector_append_format (string_vector *v, const char *fmt, ...)
   }
   return 0;
 }
+
+bool
+string_vector_has (const string_vector *v, const char *s)
+{
+  size_t i;
+
+  for (i = 0; i < v->len; ++i)
+    if (strcmp (v->ptr[i], s) == 0)
+      return true;
+  return false;
+}
+
+static int
+compare_strings (const void *a, const void *b)
+{
+  return strcmp (*(char *const *) a, *(char *const *) b);
+}
+
+void
+string_vector_sort (string_vector *v)
+{
+  if (v->len > 0)
+    qsort (v->ptr, v->len, sizeof *v->ptr, compare_strings);
+}

@@ -15,6 +15,7 @@
 #define NBDLIFT_VECTOR_H
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,12 @@ extern int string_vector_append_dup (string_vector *v, const char *s);
 extern int string_vector_append_format (string_vector *v,
                                         const char *fmt, ...)
   __attribute__ ((format (printf, 2, 3)));
+
+/* Is S in V? */
+extern bool string_vector_has (const string_vector *v, const char *s);
+
+/* Sort V by the bytes of its strings. */
+extern void string_vector_sort (string_vector *v);
 
 #define CLEANUP_STRING_VECTOR                                           \
   __attribute__ ((cleanup (string_vector_free)))

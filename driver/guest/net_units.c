@@ -49,23 +49,6 @@ list_all (const struct guest_files *files, struct listing *l)
   return 0;
 }
 
-static bool
-has (const string_vector *names, const char *name)
-{
-  size_t i;
-
-  for (i = 0; i < names->len; i++)
-    if (strcmp (names->ptr[i], name) == 0)
-      return true;
-  return false;
-}
-
-static int
-compare_names (const void *a, const void *b)
-{
-  return strcmp (*(char *const *) a, *(char *const *) b);
-}
-
 /* Append to NAMES those of FROM that end in SUFFIX and are not in it, so
  * that they stay sorted.
  */
@@ -78,15 +61,15 @@ add_names (string_vector *names, const string_vector *from,
   for (i = 0; i < from->len && names->len < NET_MAX_FILES; i++) {
     const char *name = from->ptr[i];
 
-    if (name[0] == '.' || !net_ends_in (name, suffix) || has (names, name))
+    if (name[0] == '.' || !net_ends_in (name, suffix) ||
+        string_vector_has (names, name))
       continue;
     if (string_vector_append_dup (names, name) == -1) {
       log_oom ();
       return -1;
     }
   }
-  if (names->len > 0)
-    qsort (names->ptr, names->len, sizeof names->ptr[0], compare_names);
+  string_vector_sort (names);
   return 0;
 }
 
@@ -118,14 +101,14 @@ add_drop_ins (const struct guest_files *files, const struct listing *l,
 
     if (path == NULL)
       return -1;
-    if (!has (&l->names[k], strrchr (path, '/') + 1))
+    if (!string_vector_has (&l->names[k], strrchr (path, '/') + 1))
       continue;
     if (files->list (files->opaque, path, &inside.names[k]) == -1 ||
         add_names (&names, &inside.names[k], ".conf") == -1)
       return -1;
   }
   for (i = 0; i < names.len; i++) {
-    for (k = 0; !has (&inside.names[k], names.ptr[i]); k++)
+    for (k = 0; !string_vector_has (&inside.names[k], names.ptr[i]); k++)
       ;
     if (add_path (paths, folders[k], sub, names.ptr[i]) == -1)
       return -1;
@@ -143,7 +126,7 @@ add_parts (const struct guest_files *files, const struct listing *l,
   size_t k;
 
   for (k = 0; k < ARRAY_SIZE (folders); k++)
-    if (has (&l->names[k], name)) {
+    if (string_vector_has (&l->names[k], name)) {
       if (add_path (paths, folders[k], "", name) == -1)
         return -1;
       break;

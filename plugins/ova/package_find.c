@@ -205,11 +205,9 @@ report_missing (const struct package *pkg, const char *href)
 
   if (path == NULL)
     return;
-  for (i = 0; i < place->links.len; ++i) {
-    if (strcmp (place->links.ptr[i], path) == 0) {
-      refuse (pkg, href, "is a link in the tar");
-      return;
-    }
+  if (string_vector_has (&place->links, path)) {
+    refuse (pkg, href, "is a link in the tar");
+    return;
   }
   for (i = 0; i < pkg->files.len; ++i) {
     if (strcasecmp (pkg->files.ptr[i].name, path) == 0) {

@@ -10,17 +10,6 @@
 #include "common/include/cleanup.h"
 #include "plugins/vsphere/vsphere_private.h"
 
-static bool
-in_chain (const struct vsphere_disk *disk, const char *name)
-{
-  size_t i;
-
-  for (i = 0; i < disk->chain.len; i++)
-    if (strcmp (disk->chain.ptr[i], name) == 0)
-      return true;
-  return false;
-}
-
 /* NAME is said in this order of ways; a name that fits in one way is not
  * looked for in the next.
  */
@@ -41,7 +30,7 @@ fits (const struct vsphere_vm *vm, size_t i, unsigned way, const char *name)
   case 3:
     return disk->uuid && strcasecmp (disk->uuid, name) == 0;
   default:
-    return in_chain (disk, name);
+    return string_vector_has (&disk->chain, name);
   }
 }
 #define NR_WAYS 5

@@ -78,6 +78,24 @@ test_strings (void **state)
   assert_null (v.ptr);
 }
 
+static void
+test_sort (void **state)
+{
+  CLEANUP_STRING_VECTOR string_vector v = EMPTY_VECTOR;
+
+  string_vector_sort (&v);
+  assert_false (string_vector_has (&v, "b"));
+  assert_int_equal (string_vector_append_dup (&v, "b"), 0);
+  assert_int_equal (string_vector_append_dup (&v, "\303\244"), 0);
+  assert_int_equal (string_vector_append_dup (&v, "B"), 0);
+  string_vector_sort (&v);
+  assert_string_equal (v.ptr[0], "B");
+  assert_string_equal (v.ptr[1], "b");
+  assert_string_equal (v.ptr[2], "\303\244");
+  assert_true (string_vector_has (&v, "b"));
+  assert_false (string_vector_has (&v, "bb"));
+}
+
 int
 main (void)
 {
@@ -86,6 +104,7 @@ main (void)
     cmocka_unit_test (test_insert_remove),
     cmocka_unit_test (test_overflow),
     cmocka_unit_test (test_strings),
+    cmocka_unit_test (test_sort),
   };
 
   return cmocka_run_group_tests (tests, NULL, NULL);
