@@ -4,13 +4,9 @@
  * of the kinds that its first byte names, twice, the second time as they
  * were left the first time.
  */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "common/include/minmax.h"
 #include "common/util/log.h"
-#include "driver/guest/guest_net.h"
+#include "tests/unit/memory_guest.h"
 
 extern int LLVMFuzzerInitialize (int *argc, char ***argv);
 extern int LLVMFuzzerTestOneInput (const uint8_t *data, size_t size);
@@ -38,72 +34,9 @@ static const char *const places[][2] = {
     "/etc/systemd/network/10-netplan-a.network.d/a.conf" },
 };
 
-/* The guest's files; more are not kept. */
-static struct {
-  char *path, *text;
-} files[8];
-static size_t nr_files;
-
 static void
 silent (enum log_level level, const char *text, void *opaque)
 {
-}
-
-static char **
-find (const char *path)
-{
-  size_t i;
-
-  for (i = 0; i < nr_files; i++)
-    if (strcmp (files[i].path, path) == 0)
-      return &files[i].text;
-  return NULL;
-}
-
-static char *
-read_file (void *opaque, const char *path)
-{
-  char **text = find (path);
-
-  if (text == NULL) {
-    errno = ENOENT;
-    return NULL;
-  }
-  return strdup (*text);
-}
-
-static int
-write_file (void *opaque, const char *path, const char *text)
-{
-  char **old = find (path);
-
-  if (old) {
-    free (*old);
-    *old = strdup (text);
-  }
-  else if (nr_files < ARRAY_SIZE (files)) {
-    files[nr_files].path = strdup (path);
-    files[nr_files++].text = strdup (text);
-  }
-  return 0;
-}
-
-/* A folder may be named more than once. */
-static int
-list_folder (void *opaque, const char *path, string_vector *names)
-{
-  const size_t n = strlen (path);
-  size_t i;
-
-  for (i = 0; i < nr_files; i++) {
-    const char *name = files[i].path + n + 1;
-
-    if (strncmp (files[i].path, path, n) == 0 && files[i].path[n] == '/' &&
-        string_vector_append_format (names, "%.*s",
-                                     (int) strcspn (name, "/"), name) == -1)
-      return -1;
-  }
-  return 0;
 }
 
 int
@@ -118,9 +51,6 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
 {
   static char mac1[] = "00:50:56:aa:bb:01", mac2[] = "00:50:56:aa:bb:02";
   static char address[] = "10.0.2.50";
-  const struct guest_files guest = {
-    .read = read_file, .write = write_file, .list = list_folder,
-  };
   struct vm_ip ip = { .address = address, .prefix = 24, .is_static = true };
   struct vm_nic list[] = {
     { .mac = mac1, .ips = { &ip, 1, 1 } }, { .mac = mac2 },
@@ -146,13 +76,9 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   for (i = 0; i < 2; i++) {
     struct guest_net_report report = { .kept = EMPTY_VECTOR };
 
-    if (guest_net_preserve (&guest, &nics, &report) == 0)
+    if (guest_net_preserve (&memory, &nics, &report) == 0)
       guest_net_report_free (&report);
   }
-  for (i = 0; i < nr_files; i++) {
-    free (files[i].path);
-    free (files[i].text);
-  }
-  nr_files = 0;
+  forget_files ();
   return 0;
 }

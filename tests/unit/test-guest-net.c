@@ -5,112 +5,22 @@
  */
 #include "tests/unit/capture.h"
 
-#include <errno.h>
-
 #include "common/include/minmax.h"
-#include "driver/guest/guest_net.h"
+#include "tests/unit/memory_guest.h"
 
-#define MAX_FILES 40
 #define RULES "/etc/udev/rules.d/70-nbdlift-net.rules"
 #define LINK(name) "/etc/systemd/network/10-nbdlift-" name ".link"
 #define MAC1 "00:50:56:aa:bb:01"
 #define MAC2 "00:50:56:aa:bb:02"
 
-static struct {
-  char *path, *text;
-} files[MAX_FILES];
-static size_t nr_files, nr_writes;
 static struct vm vm;
 static struct guest_net_report report;
-
-static char **
-find (const char *path)
-{
-  size_t i;
-
-  for (i = 0; i < nr_files; i++)
-    if (strcmp (files[i].path, path) == 0)
-      return &files[i].text;
-  return NULL;
-}
 
 static void
 put (const char *path, const char *text)
 {
-  char **old = find (path);
-
-  if (old == NULL) {
-    assert_true (nr_files < MAX_FILES);
-    files[nr_files].path = strdup (path);
-    old = &files[nr_files++].text;
-    *old = NULL;
-  }
-  free (*old);
-  *old = strdup (text);
+  assert_true (keep_file (path, text));
 }
-
-static char *
-read_file (void *opaque, const char *path)
-{
-  char **text = find (path);
-
-  if (text == NULL || strlen (*text) > GUEST_MAX_FILE) {
-    errno = text ? EFBIG : ENOENT;
-    return NULL;
-  }
-  return strdup (*text);
-}
-
-static int
-write_file (void *opaque, const char *path, const char *text)
-{
-  nr_writes++;
-  put (path, text);
-  return 0;
-}
-
-static int
-compare_names (const void *a, const void *b)
-{
-  return strcmp (*(char **) a, *(char **) b);
-}
-
-static bool
-is_in (const string_vector *names, const char *name, size_t n)
-{
-  size_t i;
-
-  for (i = 0; i < names->len; i++)
-    if (strncmp (names->ptr[i], name, n) == 0 && names->ptr[i][n] == '\0')
-      return true;
-  return false;
-}
-
-/* Files, and folders that there are because there are files in them. */
-static int
-list_folder (void *opaque, const char *path, string_vector *names)
-{
-  const size_t n = strlen (path);
-  size_t i, k;
-
-  for (i = 0; i < nr_files; i++) {
-    const char *name = files[i].path + n + 1;
-
-    if (strncmp (files[i].path, path, n) != 0 || files[i].path[n] != '/')
-      continue;
-    k = strcspn (name, "/");
-    if (!is_in (names, name, k))
-      assert_int_equal (string_vector_append_format (names, "%.*s", (int) k,
-                                                     name), 0);
-  }
-  if (names->len > 0)
-    qsort (names->ptr, names->len, sizeof names->ptr[0], compare_names);
-  return 0;
-}
-
-static const struct guest_files memory = {
-  .read = read_file, .write = write_file, .list = list_folder,
-};
 
 static void
 add_nic (const char *mac)
@@ -156,13 +66,7 @@ setup (void **state)
 static int
 teardown (void **state)
 {
-  size_t i;
-
-  for (i = 0; i < nr_files; i++) {
-    free (files[i].path);
-    free (files[i].text);
-  }
-  nr_files = 0;
+  forget_files ();
   vm_free (&vm);
   guest_net_report_free (&report);
   return 0;
