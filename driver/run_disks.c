@@ -254,8 +254,6 @@ copy_volume (struct disk_job *job, int fd, struct log_scope *scope)
     return STATUS_FAILED;
   scope->hold = true;
   r = copy_disk (&source, fd, v->path, &options, &result);
-  /* The callback may have been told less. */
-  atomic_store (&rv->status.tasks[job->i].read, result.progress.read);
   atomic_fetch_add (&rv->bytes_read, result.progress.read);
   atomic_fetch_add (&rv->bytes_kept, result.progress.kept);
   if (r == -1) {
