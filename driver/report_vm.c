@@ -33,14 +33,14 @@ print_facts (FILE *fp, const json_t *vm)
 {
   fputs ("<h3>About it</h3>\n<dl class=\"facts\">\n", fp);
   if (html_fact (fp, "Id on the source",
-                  json_get_string (vm, "id", NULL)) == -1 ||
+                 json_get_string (vm, "id", NULL)) == -1 ||
       html_fact (fp, "Name on the target",
-                  json_get_string (vm, "newName",
-                                   report_vm_name (vm))) == -1 ||
+                 json_get_string (vm, "newName",
+                                  report_vm_name (vm))) == -1 ||
       html_fact (fp, "Operating system",
-                  json_get_string (vm, "operatingSystem", NULL)) == -1 ||
+                 json_get_string (vm, "operatingSystem", NULL)) == -1 ||
       html_fact (fp, "Firmware",
-                  json_get_string (vm, "firmware", NULL)) == -1)
+                 json_get_string (vm, "firmware", NULL)) == -1)
     return -1;
   fputs ("</dl>\n", fp);
   return 0;

@@ -247,7 +247,7 @@ wait_for_source (struct reader *r)
   if (nbd_client_poll (r->client, r->sink->wake_fd,
                        MIN (r->wait_ms, READER_TICK_MS), &alive) == -1) {
     reader_lost (r, r->read_errno ? r->read_errno_offset : r->next,
-          r->client->failure);
+                 r->client->failure);
     return source_failed (r, EIO);
   }
   if (r->read_errno != 0) {
